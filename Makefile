@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: MIT
+#
+# Octavo's build. `make help` lists the targets.
+#
+# All *.c and *.S below the kernel's directories are compiled; there is nothing to configure but:
+#
+#	BUILD=release|debug	debug: CONFIG_DEBUG checks and UBSan traps, in $(O)/debug
+#	O=DIR			where everything built goes (default build)
+#	CLANG=1			clang and lld in place of gcc and ld
+#	CROSS_COMPILE=PREFIX	a cross gcc, e.g. x86_64-elf-
+#	V=1			show the commands
+
+MAKEFLAGS += -rR
+.SUFFIXES:
+.SECONDARY:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+O     ?= build
+BUILD ?= release
+PYTHON ?= $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || echo python3)
+
+ifeq ($(BUILD),debug)
+B := $(O)/debug
+else ifeq ($(BUILD),release)
+B := $(O)
+else
+$(error BUILD must be release or debug, not "$(BUILD)")
+endif
+OBJ := $(B)/obj
+
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+ifneq ($(V),)
+Q :=
+say = @:
+endif
+
+# ---------------------------------------------------------------------------- tools
+
+ifneq ($(CLANG),)
+CC := clang --target=x86_64-unknown-none-elf
+LD := ld.lld
+NM := nm
+else
+CC := $(CROSS_COMPILE)gcc
+LD := $(CROSS_COMPILE)ld
+NM := $(CROSS_COMPILE)nm
+endif
+MUSL_CC ?= musl-gcc
+STRIP ?= strip
+BUSYBOX ?= $(firstword $(wildcard /usr/bin/busybox /bin/busybox))
+
+# ---------------------------------------------------------------------------- the kernel
+
+DIRS := boot kernel mm fs drivers tests/kernel
+find_src = $(sort $(foreach d,$(DIRS),$(shell test -d $(d) && find $(d) -name '*.$(1)' -print)))
+C_SRC := $(call find_src,c)
+S_SRC := $(call find_src,S)
+OBJS  := $(C_SRC:%.c=$(OBJ)/%.o) $(S_SRC:%.S=$(OBJ)/%.o)
+
+CFLAGS := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
+	-mgeneral-regs-only -fno-omit-frame-pointer -fcf-protection=none -fno-strict-aliasing \
+	-fno-common -fno-asynchronous-unwind-tables -fno-unwind-tables \
+	-fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
+	-mstack-protector-guard-offset=40 \
+	-Wall -Wextra -Werror -O2 -g -I. -D__OCTAVO__
+AFLAGS := -I. -g -Wa,--noexecstack -mcmodel=kernel -fno-pic -fno-pie -D__ASSEMBLER__
+ifeq ($(BUILD),debug)
+CFLAGS += -DCONFIG_DEBUG=1 -fsanitize=undefined -fsanitize-undefined-trap-on-error
+AFLAGS += -DCONFIG_DEBUG=1
+endif
+LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld
+
+.PHONY: all
+all: $(B)/octavo.elf initramfs
+
+# A stamp that changes when the way to build changes, and only then.
+define stamp
+$(shell mkdir -p $(dir $(1)); printf '%s\n' '$(subst ','\'',$(2))' > $(1).new$$$$; \
+	cmp -s $(1).new$$$$ $(1) 2>/dev/null && rm -f $(1).new$$$$ || mv -f $(1).new$$$$ $(1))
+endef
+$(call stamp,$(B)/flags,$(CC) $(CFLAGS) $(AFLAGS))
+$(call stamp,$(B)/objects,$(LD) $(LDFLAGS) $(OBJS))
+
+$(OBJ)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(OBJ)/%.o: %.S $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CC) $(AFLAGS) -MMD -MP -c $< -o $@
+
+# `make mm/slab.o` compiles one file.
+$(C_SRC:.c=.o) $(S_SRC:.S=.o): %.o: $(OBJ)/%.o
+	@:
+.PHONY: $(C_SRC:.c=.o) $(S_SRC:.S=.o)
+
+# Two links: the first one's symbols, as a table, go into the second.
+$(B)/octavo.elf: $(OBJS) linker.ld scripts/kallsyms.py $(B)/objects
+	$(call say,LD,$@)
+	$(Q)$(PYTHON) scripts/kallsyms.py > $(OBJ)/kallsyms0.S
+	$(Q)$(CC) $(AFLAGS) -c $(OBJ)/kallsyms0.S -o $(OBJ)/kallsyms0.o
+	$(Q)$(LD) $(LDFLAGS) -S $(OBJS) $(OBJ)/kallsyms0.o -o $(OBJ)/octavo0.elf
+	$(Q)$(NM) -n $(OBJ)/octavo0.elf > $(OBJ)/octavo0.nm
+	$(Q)$(PYTHON) scripts/kallsyms.py $(OBJ)/octavo0.nm > $(OBJ)/kallsyms1.S
+	$(Q)$(CC) $(AFLAGS) -c $(OBJ)/kallsyms1.S -o $(OBJ)/kallsyms1.o
+	$(Q)$(LD) $(LDFLAGS) $(OBJS) $(OBJ)/kallsyms1.o -o $@.tmp
+	$(Q)mv -f $@.tmp $@
+
+-include $(OBJS:.o=.d)
+
+# ---------------------------------------------------------------------------- user programs
+
+USER_CFLAGS := -static -std=gnu11 -D_GNU_SOURCE= -O2 -g -Wall -Wextra -Werror \
+	-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+U := $(O)/user
+
+USER_SRC  := $(sort $(wildcard user/*.c))
+UTEST_SRC := $(sort $(wildcard tests/user/*.c))
+ULIB_SRC  := $(sort $(wildcard tests/user/lib/*.c))
+USER_BIN  := $(USER_SRC:user/%.c=$(U)/bin/%)
+UTEST_BIN := $(UTEST_SRC:tests/user/%.c=$(U)/tests/%)
+ULIB_OBJ  := $(ULIB_SRC:tests/user/lib/%.c=$(U)/lib/%.o)
+
+$(call stamp,$(U)/flags,$(MUSL_CC) $(USER_CFLAGS))
+
+$(U)/bin/%: user/%.c $(U)/flags
+	@mkdir -p $(@D)
+	$(call say,USER,$<)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) -MMD -MP -MT $@ -MF $@.d $< -o $@
+
+$(U)/lib/%.o: tests/user/lib/%.c $(U)/flags
+	@mkdir -p $(@D)
+	$(call say,USER,$<)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) -Itests/user -Itests/user/lib -MMD -MP -c $< -o $@
+
+$(U)/tests/%: tests/user/%.c $(ULIB_OBJ) $(U)/flags
+	@mkdir -p $(@D)
+	$(call say,USER,$<)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) -Itests/user -Itests/user/lib -MMD -MP -MT $@ -MF $@.d \
+		$< $(ULIB_OBJ) -o $@
+
+# What goes into the image is stripped; gdb reads the originals.
+$(U)/image/%: $(U)/%
+	@mkdir -p $(@D)
+	$(Q)$(STRIP) -o $@ $<
+
+USER_IMAGE := $(USER_BIN:$(U)/%=$(U)/image/%) $(UTEST_BIN:$(U)/%=$(U)/image/%)
+
+.PHONY: user
+user: $(USER_BIN) $(UTEST_BIN)
+
+-include $(USER_BIN:=.d) $(UTEST_BIN:=.d) $(ULIB_OBJ:.o=.d)
+
+# ---------------------------------------------------------------------------- initramfs
+
+# Fragments may add `source=/path/in/image` words here.
+INITRAMFS_EXTRA ?=
+-include tests/user/dyn.mk
+-include scripts/oracle.mk
+
+ROOTFS := $(shell test -d rootfs && find rootfs -print)
+INITRAMFS_SRC := $(foreach p,$(INITRAMFS_EXTRA),$(firstword $(subst =, ,$(p))))
+$(call stamp,$(O)/initramfs.list,$(BUSYBOX) $(ROOTFS) $(USER_BIN) $(UTEST_BIN) $(INITRAMFS_EXTRA))
+
+# The small one, for machines with little RAM, leaves the extras out.
+IMAGES := $(O)/initramfs.cpio $(O)/initramfs-small.cpio
+$(O)/initramfs.cpio: EXTRA = $(INITRAMFS_EXTRA)
+$(O)/initramfs.cpio: $(INITRAMFS_SRC)
+$(O)/initramfs-small.cpio: EXTRA =
+
+$(IMAGES): $(USER_IMAGE) $(ROOTFS) scripts/mkcpio.py $(O)/initramfs.list
+	$(call say,CPIO,$@)
+	$(Q)test -n "$(BUSYBOX)" || { echo "no busybox: run scripts/setup"; exit 1; }
+	$(Q)$(PYTHON) scripts/mkcpio.py -o $@ --busybox $(BUSYBOX) \
+		$(foreach f,$(USER_IMAGE),$(f)=$(f:$(U)/image%=%)) $(EXTRA) --tree rootfs
+
+.PHONY: initramfs
+initramfs: $(IMAGES)
+
+# ---------------------------------------------------------------------------- image
+
+GRUB_MKRESCUE ?= $(shell command -v grub-mkrescue || command -v grub2-mkrescue || echo grub-mkrescue)
+
+# ISO=1 asks for the usual image, ISO=PATH for one elsewhere. GRUB's command line is part of it.
+ISO_FILE := $(if $(filter-out 1 y yes,$(ISO)),$(ISO),$(B)/octavo.iso)
+$(call stamp,$(ISO_FILE).append,$(APPEND))
+
+$(ISO_FILE): $(B)/octavo.elf $(O)/initramfs.cpio iso/grub.cfg $(ISO_FILE).append
+	$(call say,ISO,$@)
+	$(Q)rm -rf $@.d && mkdir -p $@.d/boot/grub
+	$(Q)cp $(B)/octavo.elf $(O)/initramfs.cpio $@.d/boot/
+	$(Q)words=$$(printf '%s' '$(subst ','\'',$(APPEND))' | sed 's/[^A-Za-z0-9_=.,:\/@%+ -]/\\&/g'); \
+		awk -v words="$$(printf '%s' "$$words" | sed 's/[\\&]/\\\\&/g')" \
+		'{ sub(/@APPEND@/, words); print }' iso/grub.cfg > $@.d/boot/grub/grub.cfg
+	$(Q)$(GRUB_MKRESCUE) -o $@.tmp $@.d > $@.log 2>&1 || { cat $@.log; exit 1; }
+	$(Q)mv -f $@.tmp $@
+	$(Q)rm -rf $@.d
+
+.PHONY: iso
+iso: $(ISO_FILE)
+
+# ---------------------------------------------------------------------------- running
+
+export O BUILD MEM SMP APPEND ISO MACHINE CPU ACCEL
+
+.PHONY: run debug test test-long bench check format clean help
+run: all $(if $(ISO),iso)
+	@scripts/qemu run
+
+debug:
+	@$(MAKE) --no-print-directory BUILD=debug all $(if $(ISO),iso)
+	@BUILD=debug scripts/qemu debug
+
+test:
+	@scripts/test
+
+test-long:
+	@scripts/test --long
+
+bench: all
+	@scripts/qemu bench
+
+check:
+	@$(PYTHON) scripts/check.py
+
+format:
+	@$(PYTHON) scripts/check.py --format
+
+clean:
+	rm -rf $(O)
+
+help:
+	@echo 'Octavo: a teaching kernel about memory. Targets:'
+	@echo '  all         the kernel and the initramfs (default)'
+	@echo '  run         boot to a prompt; Ctrl-A X leaves QEMU'
+	@echo '  iso         $(O)/octavo.iso, for GRUB'
+	@echo '  debug       boot the debug build stopped, for gdb on :1234'
+	@echo '  test        all test groups (scripts/test --help for more)'
+	@echo '  test-long   the same with long random sequences'
+	@echo '  bench       what operations cost, in instructions'
+	@echo '  check       format, who includes whom, line budgets'
+	@echo '  format      reformat the sources'
+	@echo '  user, initramfs, clean'
+	@echo '  DIR/FILE.o  compile one file'
+	@echo 'Variables: MEM=MiB (512) SMP=N (1) APPEND="…" ISO=1 MACHINE=pc|q35 BUILD=release|debug'
+	@echo '           V=1 O=DIR CLANG=1 CROSS_COMPILE=PREFIX'

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks that need no boot: format, layering, size budgets, house rules. Prints TAP.
+
+    check.py [NAME...]     format layers sizes headers
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import deps
+
+ROOT = deps.ROOT
+# Formatting differs between releases; this is the one the tree is formatted with.
+CLANG_FORMAT_MAJOR = "14"
+BUDGETS = [("mm", ["mm"], 12000), ("rest of the kernel", ["boot", "kernel", "fs", "drivers"], 25000)]
+
+
+def c_files():
+    files = [p for p in deps.sources() if not p.endswith(".S")]
+    for folder, _, names in os.walk(os.path.join(ROOT, "tests/host")):
+        files += [os.path.relpath(os.path.join(folder, n), ROOT) for n in names if n.endswith((".c", ".h"))]
+    return sorted(set(files))
+
+
+def clang_format():
+    for name in (f"clang-format-{CLANG_FORMAT_MAJOR}", "clang-format"):
+        path = shutil.which(name)
+        if path:
+            out = subprocess.run([path, "--version"], stdout=subprocess.PIPE).stdout.decode()
+            found = re.search(r"version (\d+)", out)
+            if found and found[1] == CLANG_FORMAT_MAJOR:
+                return path
+    return None
+
+
+def check_format():
+    tool = clang_format()
+    if not tool:
+        return None, f"clang-format {CLANG_FORMAT_MAJOR} is not installed"
+    files = c_files()
+    bad = []
+    for start in range(0, len(files), 50):
+        out = subprocess.run([tool, "--dry-run", "--ferror-limit=1"] + files[start:start + 50],
+                             cwd=ROOT, stderr=subprocess.PIPE).stderr.decode()
+        bad += re.findall(r"^(\S+?:\d+):\d+: ", out, re.M)
+    return [f"{where}: not as .clang-format says (make format)" for where in bad], None
+
+
+def check_layers():
+    return list(deps.violations()), None
+
+
+def lines_below(tops):
+    total = 0
+    for top in tops:
+        for folder, _, names in os.walk(os.path.join(ROOT, top)):
+            for name in names:
+                if name.endswith((".c", ".h", ".S")):
+                    with open(os.path.join(folder, name), errors="replace") as f:
+                        total += sum(1 for _ in f)
+    return total
+
+
+def check_sizes():
+    problems = []
+    for name, tops, budget in BUDGETS:
+        lines = lines_below(tops)
+        print(f"# {name}: {lines} of {budget} lines")
+        if lines > budget:
+            problems.append(f"{name}: {lines} lines, the budget is {budget}")
+    return problems, None
+
+
+def check_headers():
+    """Licence line first; kernel sources open with what they are about."""
+    problems = []
+    for path in c_files():
+        with open(os.path.join(ROOT, path), errors="replace") as f:
+            text = f.read(4096)
+        if not text.startswith("/* SPDX-License-Identifier: MIT */\n"):
+            problems.append(f"{path}:1: the first line must be the SPDX line")
+        elif path.endswith(".c") and not text.split("\n", 1)[1].lstrip().startswith("/*"):
+            problems.append(f"{path}:2: open with a comment: problem, idea, invariants, locking")
+    return problems, None
+
+
+def check_driver():
+    """The test driver itself: what must be seen as a failure is."""
+    import runtests
+
+    good = ["KTAP version 1", "1..1", "    1..2", "    ok 1 a", "    ok 2 b # SKIP too small", "ok 1 s",
+            "# ktest: 1 passed, 0 failed, 1 skipped"]
+    bad = {
+        "a failed case": [good[0], good[1], good[2], "    not ok 1 a", *good[4:5], "not ok 1 s",
+                          "# ktest: 0 passed, 1 failed, 1 skipped"],
+        "a suite that fails by itself": good[:5] + ["not ok 1 s", good[6]],
+        "a plan cut short": good[:3] + good[4:],
+        "no plan": [good[0]] + good[2:],
+        "no summary": good[:6],
+        "a summary that lies": good[:6] + ["# ktest: 2 passed, 0 failed, 0 skipped"],
+        "a crash in the middle": good[:4],
+        "nothing at all": [],
+        "a program that ended early": ["1..1", "ok 1 x.a", "not ok 0 t_y: ended early", "1..1", "ok 1 z.a",
+                                       "# utest: 2 passed, 1 failed, 0 skipped"],
+        "a lost result between programs": ["1..2", "ok 1 x.a", "1..1", "ok 1 z.a",
+                                           "# utest: 2 passed, 0 failed, 0 skipped"],
+    }
+
+    def failing(lines):
+        results = runtests.Results()
+        for line in lines:
+            results.feed(line)
+        results.finish(need_summary=True)
+        return bool(results.failed or results.problems)
+
+    problems = [f"scripts/runtests.py: took {what} for a pass" for what, lines in bad.items()
+                if not failing(lines)]
+    if failing(good):
+        problems.append("scripts/runtests.py: took a pass for a failure")
+    return problems, None
+
+
+CHECKS = [("driver", check_driver), ("format", check_format), ("layers", check_layers), ("sizes", check_sizes),
+          ("headers", check_headers)]
+
+
+def main():
+    chosen = [c for c in CHECKS if not sys.argv[1:] or c[0] in sys.argv[1:]]
+    print(f"TAP version 13\n1..{len(chosen)}")
+    failed = 0
+    for number, (name, check) in enumerate(chosen, 1):
+        problems, skip = check()
+        for problem in problems or []:
+            print(f"# {problem}")
+        if skip:
+            print(f"ok {number} check.{name} # SKIP {skip}")
+        elif problems:
+            failed += 1
+            print(f"not ok {number} check.{name}")
+        else:
+            print(f"ok {number} check.{name}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--format"]:
+        sys.exit(subprocess.run([clang_format() or "clang-format", "-i"] + c_files(), cwd=ROOT).returncode)
+    sys.exit(main())

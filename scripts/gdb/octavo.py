@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""gdb commands for Octavo.
+
+    make debug                                   in one terminal
+    gdb build/debug/octavo.elf -x scripts/gdb/octavo.py -ex 'target remote :1234'
+
+    octavo-pgwalk ADDR    the page tables under ADDR, level by level, from CR3
+    octavo-maps           the vmas of the address space that runs (or of: octavo-maps MM)
+    octavo-e820           the memory map as the loader gave it
+
+gdb reads the kernel's own memory; page tables are read as physical memory through QEMU's monitor,
+so the walk also works before the direct map is complete.
+"""
+
+import re
+
+import gdb
+
+LEVELS = [("pgd", 39), ("pud", 30), ("pmd", 21), ("pte", 12)]
+FLAGS = [(0, "P"), (1, "W"), (2, "U"), (3, "PWT"), (4, "PCD"), (5, "A"), (6, "D"), (8, "G"), (63, "NX")]
+ADDRESS = 0x000FFFFFFFFFF000
+VM = [(0x1, "r"), (0x2, "w"), (0x4, "x")]
+
+
+def monitor(command):
+    return gdb.execute(f"monitor {command}", to_string=True)
+
+
+def read_physical(paddr):
+    found = re.search(r":\s*0x([0-9a-f]+)", monitor(f"xp /1gx {paddr:#x}"))
+    if not found:
+        raise gdb.GdbError(f"physical address {paddr:#x} cannot be read")
+    return int(found[1], 16)
+
+
+def cr3():
+    found = re.search(r"CR3=([0-9a-f]+)", monitor("info registers"))
+    if not found:
+        raise gdb.GdbError("no CR3: is this QEMU?")
+    return int(found[1], 16) & ADDRESS
+
+
+def flags_of(entry, leaf_level):
+    names = [name for bit, name in FLAGS if entry >> bit & 1]
+    if leaf_level:
+        names.append("PS")
+    return " ".join(names) or "-"
+
+
+class PageWalk(gdb.Command):
+    """octavo-pgwalk ADDR: the page-table entries that translate ADDR."""
+
+    def __init__(self):
+        super().__init__("octavo-pgwalk", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
+
+    def invoke(self, argument, from_tty):
+        if not argument:
+            raise gdb.GdbError("octavo-pgwalk ADDR")
+        addr = int(gdb.parse_and_eval(f"(unsigned long)({argument})"))
+        table = cr3()
+        print(f"cr3  {table:#018x}")
+        for name, shift in LEVELS:
+            index = addr >> shift & 511
+            entry = read_physical(table + 8 * index)
+            large = name in ("pud", "pmd") and bool(entry >> 7 & 1)
+            print(f"{name}[{index:3}] {entry:#018x}  {flags_of(entry, large)}")
+            if not entry & 1:
+                print("not present")
+                return
+            if large or name == "pte":
+                mask = (1 << shift) - 1
+                print(f"-> physical {(entry & ADDRESS & ~mask) | (addr & mask):#x}, {1 << shift >> 10} KiB page")
+                return
+            table = entry & ADDRESS
+
+
+def walk_rbtree(node):
+    if node:
+        yield from walk_rbtree(node["rb_left"])
+        yield node
+        yield from walk_rbtree(node["rb_right"])
+
+
+class Maps(gdb.Command):
+    """octavo-maps [MM]: the vmas of an address space; without MM, of the thread running on CPU 0."""
+
+    def __init__(self):
+        super().__init__("octavo-maps", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
+
+    def invoke(self, argument, from_tty):
+        if argument:
+            mm = gdb.parse_and_eval(argument)
+        else:
+            offset = int(gdb.parse_and_eval("(unsigned long)&current_thread_ptr"))
+            base = int(gdb.parse_and_eval("(unsigned long)&__per_cpu_load"))
+            thread = gdb.parse_and_eval(f"*(struct thread **){base + offset:#x}")
+            mm = thread["mm"]
+        if not mm:
+            print("a kernel thread: no address space")
+            return
+        vma_type = gdb.lookup_type("struct vm_area_struct")
+        node_offset = next(f.bitpos // 8 for f in vma_type.fields() if f.name == "mm_node")
+        for node in walk_rbtree(mm["vma_tree"]["rb_node"]):
+            vma = gdb.Value(int(node) - node_offset).cast(vma_type.pointer())
+            flags = int(vma["flags"])
+            rights = "".join(c if flags & bit else "-" for bit, c in VM) + ("s" if flags & 8 else "p")
+            print(f"{int(vma['start']):012x}-{int(vma['end']):012x} {rights} pgoff {int(vma['pgoff']):x} "
+                  f"file {int(vma['file']):#x}  (struct vm_area_struct *){int(vma):#x}")
+
+
+class E820(gdb.Command):
+    """octavo-e820: the memory map that the loader gave."""
+
+    NAMES = {1: "RAM", 2: "reserved", 3: "ACPI", 4: "ACPI NVS", 5: "bad"}
+
+    def __init__(self):
+        super().__init__("octavo-e820", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        info = gdb.parse_and_eval("boot_info")
+        for i in range(int(info["nr_regions"])):
+            r = info["regions"][i]
+            base, length, kind = int(r["base"]), int(r["len"]), int(r["type"])
+            print(f"{base:#014x}-{base + length - 1:#014x} {length >> 10:10} KiB {self.NAMES.get(kind, kind)}")
+
+
+PageWalk()
+Maps()
+E820()
