@@ -189,13 +189,12 @@ GRUB_MKRESCUE ?= $(shell command -v grub-mkrescue || command -v grub2-mkrescue |
 ISO_FILE := $(if $(filter-out 1 y yes,$(ISO)),$(ISO),$(B)/octavo.iso)
 $(call stamp,$(ISO_FILE).append,$(APPEND))
 
-$(ISO_FILE): $(B)/octavo.elf $(O)/initramfs.cpio iso/grub.cfg $(ISO_FILE).append
+$(ISO_FILE): $(B)/octavo.elf $(O)/initramfs.cpio iso/grub.cfg scripts/mkgrubcfg.py $(ISO_FILE).append
 	$(call say,ISO,$@)
 	$(Q)rm -rf $@.d && mkdir -p $@.d/boot/grub
 	$(Q)cp $(B)/octavo.elf $(O)/initramfs.cpio $@.d/boot/
-	$(Q)words=$$(printf '%s' '$(subst ','\'',$(APPEND))' | sed 's/[^A-Za-z0-9_=.,:\/@%+ -]/\\&/g'); \
-		awk -v words="$$(printf '%s' "$$words" | sed 's/[\\&]/\\\\&/g')" \
-		'{ sub(/@APPEND@/, words); print }' iso/grub.cfg > $@.d/boot/grub/grub.cfg
+	$(Q)APPEND='$(subst ','\'',$(APPEND))' $(PYTHON) scripts/mkgrubcfg.py iso/grub.cfg \
+		> $@.d/boot/grub/grub.cfg
 	$(Q)$(GRUB_MKRESCUE) -o $@.tmp $@.d > $@.log 2>&1 || { cat $@.log; exit 1; }
 	$(Q)mv -f $@.tmp $@
 	$(Q)rm -rf $@.d

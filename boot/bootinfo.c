@@ -16,6 +16,9 @@
  */
 #include <boot/boot.h>
 
+/* Loaders give byte addresses: QEMU's PVH module list is not even aligned to 8. */
+#define UNALIGNED __attribute__((packed, aligned(1)))
+
 struct boot_info boot_info;
 
 void boot_main(uint32_t magic, uint32_t info);
@@ -82,48 +85,48 @@ enum mb2_tag_type {
 struct mb2_info {
 	uint32_t total_size;
 	uint32_t reserved;
-};
+} UNALIGNED;
 
 struct mb2_tag {
 	uint32_t type;
 	uint32_t size;
-};
+} UNALIGNED;
 
 struct mb2_string {
 	struct mb2_tag tag;
 	char string[];
-};
+} UNALIGNED;
 
 struct mb2_module {
 	struct mb2_tag tag;
 	uint32_t start, end;
 	char string[];
-};
+} UNALIGNED;
 
 struct mb2_mmap_entry {
 	uint64_t base, len;
 	uint32_t type;
 	uint32_t reserved;
-};
+} UNALIGNED;
 
 struct mb2_mmap {
 	struct mb2_tag tag;
 	uint32_t entry_size;
 	uint32_t entry_version;
 	uint8_t entries[];
-};
+} UNALIGNED;
 
 struct mb2_framebuffer {
 	struct mb2_tag tag;
 	uint64_t paddr;
 	uint32_t pitch, width, height;
 	uint8_t bpp, type;
-};
+} UNALIGNED;
 
 struct mb2_rsdp {
 	struct mb2_tag tag;
 	uint8_t rsdp[];
-};
+} UNALIGNED;
 
 static void mb2_mmap(const struct mb2_mmap *mmap)
 {
@@ -222,20 +225,20 @@ struct pvh_start_info {
 	uint64_t memmap_paddr;
 	uint32_t memmap_entries;
 	uint32_t reserved;
-};
+} UNALIGNED;
 
 struct pvh_module {
 	uint64_t paddr;
 	uint64_t size;
 	uint64_t cmdline_paddr;
 	uint64_t reserved;
-};
+} UNALIGNED;
 
 struct pvh_memmap_entry {
 	uint64_t base, len;
 	uint32_t type;
 	uint32_t reserved;
-};
+} UNALIGNED;
 
 static void parse_pvh(uint32_t paddr)
 {

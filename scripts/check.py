@@ -16,7 +16,8 @@ import deps
 ROOT = deps.ROOT
 # Formatting differs between releases; this is the one the tree is formatted with.
 CLANG_FORMAT_MAJOR = "14"
-BUDGETS = [("mm", ["mm"], 12000), ("rest of the kernel", ["boot", "kernel", "fs", "drivers"], 25000)]
+# Lines of code: neither blank nor only comment.
+BUDGETS = [("mm", ["mm"], 12000), ("rest of the kernel", ["boot", "kernel", "fs", "drivers"], 27000)]
 
 
 def c_files():
@@ -61,7 +62,8 @@ def lines_below(tops):
             for name in names:
                 if name.endswith((".c", ".h", ".S")):
                     with open(os.path.join(folder, name), errors="replace") as f:
-                        total += sum(1 for _ in f)
+                        text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), f.read(), flags=re.S)
+                    total += sum(1 for line in text.split("\n") if line.strip())
     return total
 
 

@@ -81,6 +81,8 @@ class Archive:
             put(data)
             pad()
 
+        # without it the root directory keeps the mode of a fresh tmpfs, 01777
+        record(0, ".", stat.S_IFDIR | 0o755, b"", (0, 0), 2)
         for ino, path in enumerate(sorted(self.entries), 1):
             mode, data, rdev = self.entries[path]
             record(ino, path, mode, data, rdev, 2 if stat.S_ISDIR(mode) else 1)

@@ -152,8 +152,8 @@ class Process:
 
     def pump(self, silence, deadline):
         """One piece of output; False at the end or when it hangs."""
-        timeout = max(0, min(silence, deadline - time.monotonic()))
-        if not self.selector.select(timeout):
+        timeout = min(silence, deadline - time.monotonic())
+        if timeout <= 0 or not self.selector.select(timeout):
             self.hung = True
             return False
         data = os.read(self.child.stdout.fileno(), 65536)

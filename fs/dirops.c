@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that change directories: mknod, mkdir, symlink, link, unlink, rmdir, rename.
+ *
+ * Each resolves the directory, locks it, looks the last component up under the lock, checks, and
+ * asks the file system. What a file system does is only its own books (inode, link counts, times);
+ * the dentries are changed here, after it agreed.
+ *
+ * Lock order among inodes: a directory before what lies in it; a rename between two directories
+ * holds the rename lock (so that "lies in" stands still), then locks the upper one first, or by
+ * address if neither lies in the other. The victim of a removal is locked last, so that nobody mounts
+ * on it or creates in it while it goes.
+ *
+ * Creating in a directory that was removed meanwhile is ENOENT: dentry->unlinked is looked at under
+ * the directory's lock.
+ */
+#include <fs/internal.h>
+#include <fs/vfs.h>
+#include <kernel/lib/bug.h>
+#include <kernel/lib/errno.h>
+#include <kernel/lib/string.h>
+#include <kernel/syscall.h>
+#include <kernel/task.h>
+#include <kernel/x86/uaccess.h>
+#include <mm/slab.h>
+
+#define RENAME_NOREPLACE 1u
+#define RENAME_EXCHANGE  2u
+#define RENAME_WHITEOUT  4u
+
+static struct mutex rename_mutex; /* LOCK_VFS_RENAME */
+
+void dirops_init(void)
+{
+	mutex_init(&rename_mutex, LOCK_VFS_RENAME);
+}
+
+void touch_mtime(struct inode *i)
+{
+	i->mtime = i->ctime = current_time();
+}
+
+static bool last_is_dot(const struct walk *w)
+{
+	return w->last_len == 0 || (w->last[0] == '.' && w->last_len == 1) ||
+	       (w->last[0] == '.' && w->last[1] == '.' && w->last_len == 2);
+}
+
+/* --- creating ----------------------------------------------------------------------------- */
+
+/* In the locked directory: the new negative dentry. */
+static struct dentry *new_entry(struct path *dir, const struct walk *w, bool is_dir)
+{
+	struct dentry *d = lookup_one(dir->dentry, w->last, w->last_len, true);
+	int err;
+
+	if (IS_ERR(d))
+		return d;
+	if (d) {
+		dput(d);
+		return ERR_PTR(-EEXIST);
+	}
+	if (w->slash && !is_dir)
+		return ERR_PTR(-ENOENT);
+	err = mnt_want_write(dir->mnt);
+	if (!err)
+		err = may_create_in(dir);
+	if (err)
+		return ERR_PTR(err);
+	d = d_alloc(dir->dentry, w->last, w->last_len);
+	return d ? d : ERR_PTR(-ENOMEM);
+}
+
+int create_begin(int dfd, const char *name, bool is_dir, struct create_ctx *c)
+{
+	struct walk w;
+	int err = walk_begin(&w, dfd, name, 0);
+
+	if (err)
+		return err;
+	err = walk_parent(&w);
+	if (!err && last_is_dot(&w))
+		err = w.last_len || S_ISDIR(w.path.dentry->inode->mode) ? -EEXIST : -ENOTDIR;
+	if (!err) {
+		c->parent = w.path;
+		path_get(&c->parent);
+		down_write(&c->parent.dentry->inode->lock);
+		c->dentry = new_entry(&c->parent, &w, is_dir);
+		if (IS_ERR(c->dentry)) {
+			err = (int)PTR_ERR(c->dentry);
+			up_write(&c->parent.dentry->inode->lock);
+			path_put(&c->parent);
+		}
+	}
+	walk_end(&w);
+	return err;
+}
+
+int create_end(struct create_ctx *c, int err)
+{
+	up_write(&c->parent.dentry->inode->lock);
+	dput(c->dentry);
+	path_put(&c->parent);
+	return err;
+}
+
+static kmode_t masked(kmode_t mode)
+{
+	struct fs_struct *fs = current->fs ? current->fs : &init_fs;
+
+	return mode & ~READ_ONCE(fs->umask);
+}
+
+int vfs_mknod_path(int dfd, const char *name, kmode_t mode, kdev_t rdev)
+{
+	struct create_ctx c;
+	int err = create_begin(dfd, name, false, &c);
+
+	if (err)
+		return err;
+	struct inode *dir = c.parent.dentry->inode;
+
+	if ((S_ISCHR(mode) || S_ISBLK(mode)) && !capable())
+		err = -EPERM;
+	else
+		err = dir->ops && dir->ops->create ?
+			      dir->ops->create(dir, c.dentry, masked(mode), rdev) :
+			      -EPERM;
+	return create_end(&c, err);
+}
+
+int vfs_mkdir_path(int dfd, const char *name, kmode_t mode)
+{
+	struct create_ctx c;
+	int err = create_begin(dfd, name, true, &c);
+
+	if (err)
+		return err;
+	struct inode *dir = c.parent.dentry->inode;
+
+	mode = masked(mode & (0777 | S_ISVTX)) | S_IFDIR;
+	err = dir->ops && dir->ops->mkdir ? dir->ops->mkdir(dir, c.dentry, mode) : -EPERM;
+	return create_end(&c, err);
+}
+
+int vfs_symlink_path(int dfd, const char *target, const char *name)
+{
+	struct create_ctx c;
+	int err = create_begin(dfd, name, false, &c);
+
+	if (err)
+		return err;
+	struct inode *dir = c.parent.dentry->inode;
+
+	err = dir->ops && dir->ops->symlink ? dir->ops->symlink(dir, c.dentry, target) : -EPERM;
+	return create_end(&c, err);
+}
+
+int vfs_link_path(const struct path *old, int dfd, const char *name)
+{
+	struct inode *inode = old->dentry->inode, *dir;
+	struct create_ctx c;
+	int err = create_begin(dfd, name, false, &c);
+
+	if (err)
+		return err;
+	dir = c.parent.dentry->inode;
+	if (old->mnt != c.parent.mnt || inode->sb != dir->sb) {
+		err = -EXDEV;
+	} else if (S_ISDIR(inode->mode) || !dir->ops || !dir->ops->link) {
+		err = -EPERM;
+	} else {
+		down_write(&inode->lock);
+		/* Removed meanwhile; a file of no name (O_TMPFILE) has none by right. */
+		err = inode->nlink == 0 && !old->dentry->pseudo ?
+			      -ENOENT :
+			      dir->ops->link(dir, c.dentry, inode);
+		up_write(&inode->lock);
+	}
+	return create_end(&c, err);
+}
+
+static long do_mknod(int dfd, const char __user *uname, kmode_t mode, unsigned int dev)
+{
+	char *name;
+	long err;
+
+	if (!(mode & S_IFMT))
+		mode |= S_IFREG;
+	if (S_ISDIR(mode))
+		return -EPERM;
+	if (!S_ISREG(mode) && !S_ISCHR(mode) && !S_ISBLK(mode) && !S_ISFIFO(mode) &&
+	    !S_ISSOCK(mode))
+		return -EINVAL;
+	name = getname(uname, 0);
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+	err = vfs_mknod_path(dfd, name, mode & (S_IFMT | 07777), dev);
+	putname(name);
+	return err;
+}
+
+static long do_mkdir(int dfd, const char __user *uname, kmode_t mode)
+{
+	char *name = getname(uname, 0);
+	long err;
+
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+	err = vfs_mkdir_path(dfd, name, mode);
+	putname(name);
+	return err;
+}
+
+static long do_symlink(const char __user *utarget, int dfd, const char __user *uname)
+{
+	char *target = getname(utarget, 0), *name;
+	long err;
+
+	if (IS_ERR(target))
+		return PTR_ERR(target);
+	name = getname(uname, 0);
+	err = PTR_ERR(name);
+	if (!IS_ERR(name)) {
+		err = vfs_symlink_path(dfd, target, name);
+		putname(name);
+	}
+	putname(target);
+	return err;
+}
+
+static long do_link(int odfd, const char __user *uold, int ndfd, const char __user *unew, int flags)
+{
+	unsigned int how = flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0;
+	struct path old;
+	char *name;
+	long err;
+
+	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (flags & AT_EMPTY_PATH) {
+		if (!capable())
+			return -ENOENT;
+		how |= LOOKUP_EMPTY;
+	}
+	err = copy_path_at(odfd, uold, how, &old);
+	if (err)
+		return err;
+	name = getname(unew, 0);
+	err = PTR_ERR(name);
+	if (!IS_ERR(name)) {
+		err = vfs_link_path(&old, ndfd, name);
+		putname(name);
+	}
+	path_put(&old);
+	return err;
+}
+
+/* --- removing ----------------------------------------------------------------------------- */
+
+/* dir locked, d positive. */
+int vfs_unlink(const struct path *dir, struct dentry *d)
+{
+	struct inode *di = dir->dentry->inode;
+	int err = may_delete(dir, d, false);
+
+	if (err)
+		return err;
+	if (!di->ops || !di->ops->unlink)
+		return -EPERM;
+	down_write(&d->inode->lock);
+	err = READ_ONCE(d->mounted) ? -EBUSY : di->ops->unlink(di, d);
+	if (!err)
+		d_delete(d);
+	up_write(&d->inode->lock);
+	return err;
+}
+
+int vfs_rmdir(const struct path *dir, struct dentry *d)
+{
+	struct inode *di = dir->dentry->inode;
+	int err = may_delete(dir, d, true);
+
+	if (err)
+		return err;
+	if (!di->ops || !di->ops->rmdir)
+		return -EPERM;
+	down_write(&d->inode->lock);
+	err = READ_ONCE(d->mounted) ? -EBUSY : di->ops->rmdir(di, d);
+	if (!err)
+		d_delete(d);
+	up_write(&d->inode->lock);
+	return err;
+}
+
+static int rmdir_last_error(const struct walk *w)
+{
+	if (w->last_len == 0)
+		return -EBUSY; /* the root */
+	return w->last_len == 1 ? -EINVAL : -ENOTEMPTY;
+}
+
+/* The entry to remove, in the locked directory. */
+static int remove_entry(const struct path *dir, const struct walk *w, bool is_dir)
+{
+	struct dentry *d = lookup_one(dir->dentry, w->last, w->last_len, true);
+	int err;
+
+	if (IS_ERR_OR_NULL(d))
+		return d ? (int)PTR_ERR(d) : -ENOENT;
+	if (is_dir)
+		err = vfs_rmdir(dir, d);
+	else if (w->slash)
+		err = S_ISDIR(d->inode->mode) ? -EISDIR : -ENOTDIR;
+	else
+		err = vfs_unlink(dir, d);
+	dput(d);
+	return err;
+}
+
+static int remove_path(int dfd, const char *name, bool is_dir)
+{
+	struct walk w;
+	int err = walk_begin(&w, dfd, name, 0);
+
+	if (err)
+		return err;
+	err = walk_parent(&w);
+	if (!err && last_is_dot(&w))
+		err = is_dir ? rmdir_last_error(&w) : -EISDIR;
+	if (!err)
+		err = mnt_want_write(w.path.mnt);
+	if (!err) {
+		down_write(&w.path.dentry->inode->lock);
+		err = remove_entry(&w.path, &w, is_dir);
+		up_write(&w.path.dentry->inode->lock);
+	}
+	walk_end(&w);
+	return err;
+}
+
+int vfs_unlink_path(int dfd, const char *name)
+{
+	return remove_path(dfd, name, false);
+}
+
+int vfs_rmdir_path(int dfd, const char *name)
+{
+	return remove_path(dfd, name, true);
+}
+
+static long do_remove(int dfd, const char __user *uname, bool is_dir)
+{
+	char *name = getname(uname, 0);
+	long err;
+
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+	err = remove_path(dfd, name, is_dir);
+	putname(name);
+	return err;
+}
+
+/* --- rename ------------------------------------------------------------------------------- */
+
+struct rename {
+	struct walk from, to;
+	struct dentry *old, *new_; /* referenced; new_ may be negative */
+	unsigned int flags;
+};
+
+static void lock_dirs(struct dentry *a, struct dentry *b)
+{
+	if (a == b) {
+		down_write(&a->inode->lock);
+		return;
+	}
+	mutex_lock(&rename_mutex);
+	if (d_is_ancestor(b, a) || (!d_is_ancestor(a, b) && b < a))
+		swap(a, b);
+	down_write(&a->inode->lock);
+	down_write(&b->inode->lock);
+}
+
+static void unlock_dirs(struct dentry *a, struct dentry *b)
+{
+	up_write(&a->inode->lock);
+	if (a == b)
+		return;
+	up_write(&b->inode->lock);
+	mutex_unlock(&rename_mutex);
+}
+
+static int rename_lookup(struct rename *r)
+{
+	struct dentry *d = lookup_one(r->from.path.dentry, r->from.last, r->from.last_len, true);
+
+	if (IS_ERR_OR_NULL(d))
+		return d ? (int)PTR_ERR(d) : -ENOENT;
+	r->old = d;
+	d = lookup_one(r->to.path.dentry, r->to.last, r->to.last_len, true);
+	if (!d) {
+		if (r->flags & RENAME_EXCHANGE)
+			return -ENOENT;
+		d = d_alloc(r->to.path.dentry, r->to.last, r->to.last_len);
+		if (!d)
+			return -ENOMEM;
+	}
+	if (IS_ERR(d))
+		return (int)PTR_ERR(d);
+	r->new_ = d;
+	return d->inode && (r->flags & RENAME_NOREPLACE) ? -EEXIST : 0;
+}
+
+/* A trailing slash promises a directory; a directory must not go into itself. */
+static int rename_check_shape(const struct rename *r)
+{
+	bool old_dir = S_ISDIR(r->old->inode->mode);
+
+	if (r->flags & RENAME_EXCHANGE) {
+		if (r->to.slash && !S_ISDIR(r->new_->inode->mode))
+			return -ENOTDIR;
+	}
+	if (!old_dir) {
+		if (r->from.slash || (!(r->flags & RENAME_EXCHANGE) && r->to.slash))
+			return -ENOTDIR;
+	}
+	if (d_is_ancestor(r->old, r->to.path.dentry))
+		return -EINVAL;
+	if (r->new_->inode && d_is_ancestor(r->new_, r->from.path.dentry))
+		return r->flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+	return 0;
+}
+
+static int rename_check_permission(const struct rename *r)
+{
+	bool old_dir = S_ISDIR(r->old->inode->mode);
+	bool exchange = r->flags & RENAME_EXCHANGE;
+	int err = may_delete(&r->from.path, r->old, old_dir);
+
+	if (err)
+		return err;
+	if (!r->new_->inode)
+		err = may_create_in(&r->to.path);
+	else
+		err = may_delete(&r->to.path, r->new_,
+				 exchange ? S_ISDIR(r->new_->inode->mode) : old_dir);
+	/* A directory that moves gets another "..": it must be writable itself. */
+	if (!err && r->from.path.dentry != r->to.path.dentry) {
+		if (old_dir)
+			err = inode_permission(r->old->inode, MAY_WRITE);
+		if (!err && exchange && S_ISDIR(r->new_->inode->mode))
+			err = inode_permission(r->new_->inode, MAY_WRITE);
+	}
+	return err;
+}
+
+static int rename_locked(struct rename *r)
+{
+	struct inode *from = r->from.path.dentry->inode, *to = r->to.path.dentry->inode;
+	struct inode *target;
+	int err = rename_lookup(r);
+
+	if (!err)
+		err = rename_check_shape(r);
+	if (err)
+		return err;
+	target = r->new_->inode;
+	if (target == r->old->inode)
+		return 0; /* two names of one file: nothing happens */
+	err = rename_check_permission(r);
+	if (err)
+		return err;
+	if (!from->ops || !from->ops->rename)
+		return -EPERM;
+	if (target && !(r->flags & RENAME_EXCHANGE))
+		down_write(&target->lock);
+	err = from->ops->rename(from, r->old, to, r->new_, r->flags);
+	if (!err) {
+		if (target && !(r->flags & RENAME_EXCHANGE))
+			d_delete(r->new_);
+		d_move(r->old, r->new_, r->flags & RENAME_EXCHANGE);
+	}
+	if (target && !(r->flags & RENAME_EXCHANGE))
+		up_write(&target->lock);
+	return err;
+}
+
+static int rename_walked(struct rename *r)
+{
+	struct dentry *a = r->from.path.dentry, *b = r->to.path.dentry;
+	int err;
+
+	if (r->from.path.mnt != r->to.path.mnt)
+		return -EXDEV;
+	if (last_is_dot(&r->from))
+		return -EBUSY;
+	if (last_is_dot(&r->to))
+		return r->flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+	err = mnt_want_write(r->from.path.mnt);
+	if (err)
+		return err;
+	lock_dirs(a, b);
+	err = rename_locked(r);
+	unlock_dirs(a, b);
+	dput(r->old);
+	dput(r->new_);
+	return err;
+}
+
+int vfs_rename_path(int odfd, const char *old, int ndfd, const char *new_, unsigned int flags)
+{
+	struct rename r = {.flags = flags};
+	int err;
+
+	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
+		return -EINVAL;
+	if ((flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) && (flags & RENAME_EXCHANGE))
+		return -EINVAL;
+	if (flags & RENAME_WHITEOUT)
+		return -EINVAL; /* as file systems without whiteouts say */
+	err = walk_begin(&r.from, odfd, old, 0);
+	if (err)
+		return err;
+	err = walk_parent(&r.from);
+	if (err)
+		goto end_from;
+	err = walk_begin(&r.to, ndfd, new_, 0);
+	if (err)
+		goto end_from;
+	err = walk_parent(&r.to);
+	if (!err)
+		err = rename_walked(&r);
+	walk_end(&r.to);
+end_from:
+	walk_end(&r.from);
+	return err;
+}
+
+static long do_rename(int odfd, const char __user *uold, int ndfd, const char __user *unew,
+		      unsigned int flags)
+{
+	char *old = getname(uold, 0), *new_;
+	long err;
+
+	if (IS_ERR(old))
+		return PTR_ERR(old);
+	new_ = getname(unew, 0);
+	err = PTR_ERR(new_);
+	if (!IS_ERR(new_)) {
+		err = vfs_rename_path(odfd, old, ndfd, new_, flags);
+		putname(new_);
+	}
+	putname(old);
+	return err;
+}
+
+/* --- system calls ------------------------------------------------------------------------- */
+
+SYSCALL3(mknod, const char __user *, name, kmode_t, mode, unsigned int, dev)
+{
+	return do_mknod(AT_FDCWD, name, mode, dev);
+}
+
+SYSCALL4(mknodat, int, dfd, const char __user *, name, kmode_t, mode, unsigned int, dev)
+{
+	return do_mknod(dfd, name, mode, dev);
+}
+
+SYSCALL2(mkdir, const char __user *, name, kmode_t, mode)
+{
+	return do_mkdir(AT_FDCWD, name, mode);
+}
+
+SYSCALL3(mkdirat, int, dfd, const char __user *, name, kmode_t, mode)
+{
+	return do_mkdir(dfd, name, mode);
+}
+
+SYSCALL2(symlink, const char __user *, target, const char __user *, name)
+{
+	return do_symlink(target, AT_FDCWD, name);
+}
+
+SYSCALL3(symlinkat, const char __user *, target, int, dfd, const char __user *, name)
+{
+	return do_symlink(target, dfd, name);
+}
+
+SYSCALL2(link, const char __user *, old, const char __user *, new_)
+{
+	return do_link(AT_FDCWD, old, AT_FDCWD, new_, 0);
+}
+
+SYSCALL5(linkat, int, odfd, const char __user *, old, int, ndfd, const char __user *, new_, int,
+	 flags)
+{
+	return do_link(odfd, old, ndfd, new_, flags);
+}
+
+SYSCALL1(unlink, const char __user *, name)
+{
+	return do_remove(AT_FDCWD, name, false);
+}
+
+SYSCALL1(rmdir, const char __user *, name)
+{
+	return do_remove(AT_FDCWD, name, true);
+}
+
+SYSCALL3(unlinkat, int, dfd, const char __user *, name, int, flags)
+{
+	if (flags & ~AT_REMOVEDIR)
+		return -EINVAL;
+	return do_remove(dfd, name, flags & AT_REMOVEDIR);
+}
+
+SYSCALL2(rename, const char __user *, old, const char __user *, new_)
+{
+	return do_rename(AT_FDCWD, old, AT_FDCWD, new_, 0);
+}
+
+SYSCALL4(renameat, int, odfd, const char __user *, old, int, ndfd, const char __user *, new_)
+{
+	return do_rename(odfd, old, ndfd, new_, 0);
+}
+
+SYSCALL5(renameat2, int, odfd, const char __user *, old, int, ndfd, const char __user *, new_,
+	 unsigned int, flags)
+{
+	return do_rename(odfd, old, ndfd, new_, flags);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fcntl(2), the dup family, ioctl(2).
+ */
+#include <fs/internal.h>
+#include <fs/vfs.h>
+#include <kernel/lib/errno.h>
+#include <kernel/syscall.h>
+#include <kernel/task.h>
+#include <kernel/x86/uaccess.h>
+
+enum {
+	F_DUPFD,
+	F_GETFD,
+	F_SETFD,
+	F_GETFL,
+	F_SETFL,
+	F_GETLK,
+	F_SETLK,
+	F_SETLKW,
+	F_SETOWN,
+	F_GETOWN,
+	F_SETSIG,
+	F_GETSIG,
+	F_OFD_GETLK = 36,
+	F_OFD_SETLK,
+	F_OFD_SETLKW,
+	F_DUPFD_CLOEXEC = 1030,
+	F_SETPIPE_SZ,
+	F_GETPIPE_SZ,
+	F_ADD_SEALS,
+	F_GET_SEALS,
+};
+#define FD_CLOEXEC 1
+#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+
+#define FIOCLEX  0x5451
+#define FIONCLEX 0x5450
+#define FIONBIO  0x5421
+#define FIOASYNC 0x5452
+#define FIONREAD 0x541b
+#define FIOQSIZE 0x5460
+#define FIGETBSZ 2
+
+static long set_flags(struct file *f, unsigned int flags)
+{
+	if ((flags & O_NOATIME) && !(f->flags & O_NOATIME) && current->cred.fsuid != 0 &&
+	    current->cred.fsuid != f->inode->uid)
+		return -EPERM;
+	f->flags = (f->flags & ~SETFL_MASK) | (flags & SETFL_MASK);
+	return 0;
+}
+
+static long dup_from(struct file *f, unsigned long from, unsigned int flags)
+{
+	if (from >= rlimit(RLIMIT_NOFILE) || (long)from < 0)
+		return -EINVAL;
+	return fd_dup(f, (int)from, flags);
+}
+
+static long fcntl_file(int fd, struct file *f, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case F_DUPFD:
+		return dup_from(f, arg, 0);
+	case F_DUPFD_CLOEXEC:
+		return dup_from(f, arg, O_CLOEXEC);
+	case F_GETFD:
+		return fd_get_cloexec(fd);
+	case F_SETFD:
+		return fd_set_cloexec(fd, arg & FD_CLOEXEC);
+	case F_GETFL:
+		return f->flags;
+	case F_SETFL:
+		return set_flags(f, (unsigned int)arg);
+	case F_GETLK:
+	case F_OFD_GETLK:
+		return fcntl_getlk(f, (void __user *)arg, cmd == F_OFD_GETLK);
+	case F_SETLK:
+	case F_OFD_SETLK:
+		return fcntl_setlk(f, (void __user *)arg, false, cmd == F_OFD_SETLK);
+	case F_SETLKW:
+	case F_OFD_SETLKW:
+		return fcntl_setlk(f, (void __user *)arg, true, cmd == F_OFD_SETLKW);
+	case F_SETOWN:
+		f->owner_pid = (pid_t)arg;
+		return 0;
+	case F_GETOWN:
+		return f->owner_pid;
+	case F_SETSIG:
+		if (arg > 64)
+			return -EINVAL;
+		f->owner_sig = (int)arg;
+		return 0;
+	case F_GETSIG:
+		return f->owner_sig;
+	case F_SETPIPE_SZ:
+		return pipe_set_size(f, arg);
+	case F_GETPIPE_SZ:
+		return pipe_get_size(f);
+	case F_ADD_SEALS:
+		return tmpfs_add_seals(f, (unsigned int)arg);
+	case F_GET_SEALS:
+		return tmpfs_get_seals(f);
+	}
+	return -EINVAL;
+}
+
+static bool allowed_on_o_path(unsigned int cmd)
+{
+	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC || cmd == F_GETFD || cmd == F_SETFD ||
+	       cmd == F_GETFL;
+}
+
+SYSCALL3(fcntl, int, fd, unsigned int, cmd, unsigned long, arg)
+{
+	struct file *f = fget_raw(fd);
+	long ret = -EBADF;
+
+	if (!f)
+		return -EBADF;
+	if (!(f->flags & O_PATH) || allowed_on_o_path(cmd))
+		ret = fcntl_file(fd, f, cmd, arg);
+	fput(f);
+	return ret;
+}
+
+/* --- dup ---------------------------------------------------------------------------------- */
+
+SYSCALL1(dup, int, fd)
+{
+	struct file *f = fget_raw(fd);
+
+	if (!f)
+		return -EBADF;
+	long ret = fd_dup(f, 0, 0);
+
+	fput(f);
+	return ret;
+}
+
+static long dup_to(int old, unsigned int new_, unsigned int flags)
+{
+	struct file *f;
+	long ret;
+
+	if ((unsigned long)new_ >= rlimit(RLIMIT_NOFILE))
+		return -EBADF;
+	f = fget_raw(old);
+	if (!f)
+		return -EBADF;
+	ret = fd_replace(f, new_, flags);
+	fput(f);
+	return ret;
+}
+
+SYSCALL2(dup2, int, old, unsigned int, new_)
+{
+	if ((unsigned int)old == new_) {
+		struct file *f = fget_raw(old);
+
+		if (!f)
+			return -EBADF;
+		fput(f);
+		return old;
+	}
+	return dup_to(old, new_, 0);
+}
+
+SYSCALL3(dup3, int, old, unsigned int, new_, unsigned int, flags)
+{
+	if ((flags & ~O_CLOEXEC) || (unsigned int)old == new_)
+		return -EINVAL;
+	return dup_to(old, new_, flags);
+}
+
+/* --- ioctl -------------------------------------------------------------------------------- */
+
+static long ioctl_flag(struct file *f, unsigned int flag, int __user *uon)
+{
+	int on;
+
+	if (get_user(on, uon))
+		return -EFAULT;
+	if (on)
+		f->flags |= flag;
+	else
+		f->flags &= ~flag;
+	return 0;
+}
+
+static long ioctl_regular(struct file *f, unsigned int cmd, unsigned long arg)
+{
+	loff_t left = f->inode->mapping.size - f->pos;
+
+	if (cmd == FIONREAD)
+		return put_user((int)left, (int __user *)arg);
+	return -ENOTTY;
+}
+
+static long ioctl_file(int fd, struct file *f, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case FIOCLEX:
+		return fd_set_cloexec(fd, true);
+	case FIONCLEX:
+		return fd_set_cloexec(fd, false);
+	case FIONBIO:
+		return ioctl_flag(f, O_NONBLOCK, (int __user *)arg);
+	case FIOASYNC:
+		return ioctl_flag(f, O_ASYNC, (int __user *)arg);
+	case FIOQSIZE:
+		if (!S_ISREG(f->inode->mode) && !S_ISDIR(f->inode->mode))
+			return -ENOTTY;
+		return put_user(f->inode->mapping.size, (loff_t __user *)arg);
+	case FIGETBSZ:
+		return put_user((int)PAGE_SIZE, (int __user *)arg);
+	}
+	if (f->ops->ioctl)
+		return f->ops->ioctl(f, cmd, arg);
+	return S_ISREG(f->inode->mode) ? ioctl_regular(f, cmd, arg) : -ENOTTY;
+}
+
+SYSCALL3(ioctl, int, fd, unsigned int, cmd, unsigned long, arg)
+{
+	struct file *f = fget(fd);
+
+	if (!f)
+		return -EBADF;
+	long ret = ioctl_file(fd, f, cmd, arg);
+
+	fput(f);
+	return ret;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of fs/ share among themselves only.
+ */
+#pragma once
+
+#include <fs/vfs.h>
+
+/* dcache.c */
+void d_pin_locked(struct dentry *d);
+bool d_unpin_locked(struct dentry *d);
+/* old takes target's place and name, target old's. exchange: target stays in a tree. */
+void d_move(struct dentry *old, struct dentry *target, bool exchange);
+bool d_is_ancestor(struct dentry *above, struct dentry *d); /* or the same */
+void d_genocide(struct dentry *root); /* unpins a whole tree; eats the root's reference */
+char *path_from_root(const struct path *p, const struct path *root, char *buf, size_t n,
+		     bool *reached);
+
+/* namei.c: a path being walked. */
+struct walk {
+	struct path root; /* referenced: the process's root */
+	struct path path; /* referenced: how far it has come */
+	const char *rest; /* what is still to be walked */
+	char *link;       /* kmalloc'ed: rest lies in it, when a symbolic link has been followed */
+	const char *last; /* the last component, not walked yet; not terminated */
+	size_t last_len;  /* 0: there is none ("/", "") */
+	bool slash;       /* it was followed by slashes: must be a directory */
+	bool dir_only;    /* a link on the way asked for that, too */
+	unsigned int flags; /* LOOKUP_* */
+	int links;
+};
+int walk_begin(struct walk *w, int dfd, const char *name, unsigned int flags);
+int walk_parent(struct walk *w); /* up to the last component */
+/* Walks the last component; 1: it was a link that has been followed, walk_parent() again. */
+int walk_last(struct walk *w, bool follow);
+void walk_end(struct walk *w);
+struct dentry *lookup_one(struct dentry *dir, const char *name, size_t len, bool locked);
+int may_create_in(const struct path *dir);
+int may_delete(const struct path *dir, struct dentry *victim, bool is_dir);
+void dirops_init(void);
+int vfs_unlink(const struct path *dir, struct dentry *d);
+int vfs_rmdir(const struct path *dir, struct dentry *d);
+
+/* open.c, file_table.c */
+extern struct super_block pseudo_sb; /* of files that have no file system: pipes */
+struct file *file_alloc(const struct path *p, unsigned int flags,
+			const struct file_operations *ops);
+struct file *file_open_path(const struct path *p, unsigned int flags);
+int fd_of_new_file(struct file *f, unsigned int flags);              /* eats f, also on failure */
+int fd_dup(struct file *f, int from, unsigned int flags);            /* takes its own reference */
+int fd_replace(struct file *f, unsigned int fd, unsigned int flags); /* dup2 */
+void fd_close_range(unsigned int first, unsigned int last, bool cloexec);
+int fd_get_cloexec(int fd);
+int fd_set_cloexec(int fd, bool on);
+
+/* locks.c */
+long fcntl_getlk(struct file *f, void __user *arg, bool ofd);
+long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd);
+
+/* pipe.c */
+int fifo_open(struct inode *inode, struct file *f);
+long pipe_ioctl(struct file *f, unsigned int cmd, unsigned long arg);
+
+/* select.c, stat.c ... */
+int copy_path_at(int dfd, const char __user *name, unsigned int lookup_flags, struct path *out);
+void touch_mtime(struct inode *i); /* mtime and ctime: now */

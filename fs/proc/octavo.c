@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/octavo: what Linux does not have.
+ *
+ *	ktest	write the names of in-kernel tests ("all", "SUITE", "SUITE.CASE", comma separated):
+ *		the write runs them and returns when they are done; reads then give their report.
+ *
+ * The report's buffer is allocated before the first test starts: a test's memory is compared before
+ * and after it, and a buffer that grew meanwhile would look like a leak.
+ *
+ * Locking: report->lock for the buffer of one open file; it is not held while tests run.
+ */
+#include <fs/proc/proc.h>
+#include <kernel/ktest_hook.h>
+#include <kernel/lib/errno.h>
+#include <kernel/lib/string.h>
+#include <kernel/x86/uaccess.h>
+#include <mm/slab.h>
+
+/* Some 300 tests print 100 bytes each; what does not fit is an error of the read. */
+#define REPORT_SIZE (256UL << 10)
+#define FILTER_MAX  1024
+
+struct report {
+	struct mutex lock;
+	char *text; /* (l) */
+	size_t len; /* (l) */
+	bool cut;   /* (l) it was longer */
+};
+
+struct output {
+	char *text;
+	size_t len;
+	bool cut;
+};
+
+static void append(void *arg, const char *s, size_t n)
+{
+	struct output *out = arg;
+
+	if (n > REPORT_SIZE - out->len) {
+		out->cut = true;
+		return;
+	}
+	memcpy(out->text + out->len, s, n);
+	out->len += n;
+}
+
+static int ktest_open(struct inode *inode, struct file *f)
+{
+	struct report *r = kzalloc(sizeof(*r), GFP_KERNEL);
+
+	(void)inode;
+	if (!r)
+		return -ENOMEM;
+	mutex_init(&r->lock, LOCK_INODE);
+	f->private = r;
+	return 0;
+}
+
+static void ktest_release(struct file *f)
+{
+	struct report *r = f->private;
+
+	kvfree(r->text);
+	kfree(r);
+}
+
+static int run_tests(struct report *r, const char *filter)
+{
+	struct output out = {.text = kvmalloc(REPORT_SIZE, GFP_KERNEL)};
+
+	if (!out.text)
+		return -ENOMEM;
+	/* Failures are in the report; the write itself has succeeded. */
+	ktest_run_hook(filter, 1, false, 1, append, &out);
+	mutex_lock(&r->lock);
+	swap(r->text, out.text);
+	r->len = out.len;
+	r->cut = out.cut;
+	mutex_unlock(&r->lock);
+	kvfree(out.text);
+	return 0;
+}
+
+static ssize_t ktest_write(struct file *f, const void __user *ubuf, size_t n, loff_t *pos)
+{
+	char *filter;
+	int err;
+
+	if (!ktest_run_hook)
+		return -ENODEV;
+	if (n == 0 || n >= FILTER_MAX)
+		return -EINVAL;
+	filter = kzalloc(FILTER_MAX, GFP_KERNEL);
+	if (!filter)
+		return -ENOMEM;
+	err = copy_from_user(filter, ubuf, n) ? -EFAULT : run_tests(f->private, strim(filter));
+	kfree(filter);
+	if (!err)
+		*pos = 0; /* the report is read from its beginning */
+	return err ? err : (ssize_t)n;
+}
+
+static ssize_t ktest_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
+{
+	struct report *r = f->private;
+	ssize_t ret = 0;
+
+	mutex_lock(&r->lock);
+	if ((size_t)*pos < r->len) {
+		n = min(n, r->len - (size_t)*pos);
+		ret = copy_to_user(ubuf, r->text + *pos, n) ? -EFAULT : (ssize_t)n;
+	} else if (r->cut) {
+		ret = -EOVERFLOW;
+	}
+	mutex_unlock(&r->lock);
+	if (ret > 0)
+		*pos += ret;
+	return ret;
+}
+
+static const struct file_operations ktest_fops = {
+	.open = ktest_open,
+	.read = ktest_read,
+	.write = ktest_write,
+	.llseek = seq_lseek,
+	.release = ktest_release,
+};
+
+const struct proc_entry proc_octavo_entries[] = {
+	{.name = "ktest", .mode = S_IFREG | 0600, .fops = &ktest_fops},
+	{},
+};

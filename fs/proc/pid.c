@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/PID: what is in it, who may see it, and its small files.
+ *
+ * The same tables serve a process and each of its threads (task/TID): an inode names a task, and
+ * `group` says whether the whole process is meant.
+ *
+ * Who may look into a process (maps, memory, open files ...) is decided as by ptrace(2): itself,
+ * root, and whoever has all its ids while it is dumpable. Other files are for everybody, with
+ * addresses shown as 0.
+ */
+#include <fs/proc/proc.h>
+#include <kernel/lib/errno.h>
+#include <kernel/lib/printf.h>
+#include <kernel/lib/string.h>
+#include <mm/pgtable.h>
+
+bool proc_task_alive(struct task *t)
+{
+	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+	bool alive = !list_empty(&t->pid_hash);
+
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return alive;
+}
+
+bool proc_may_access(struct task *t)
+{
+	const struct cred *me = &current->cred, *c = &t->cred;
+
+	if (t->proc == current->proc || me->fsuid == 0 || capable())
+		return true;
+	return me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid &&
+	       me->fsgid == c->egid && me->fsgid == c->sgid && me->fsgid == c->gid &&
+	       t->proc->dumpable == 1;
+}
+
+struct mm_struct *proc_get_mm(struct proc_inode *pi)
+{
+	return process_get_mm(pi->task->proc);
+}
+
+/* --- links ----------------------------------------------------------------------------------- */
+
+static int exe_link(struct proc_inode *pi, struct path *out)
+{
+	struct mm_struct *mm = proc_get_mm(pi);
+	int err = -ENOENT;
+
+	if (!mm)
+		return -ENOENT;
+	down_read(&mm->mmap_lock);
+	if (mm->exe_file) {
+		*out = file_of_mappable(mm->exe_file)->path;
+		path_get(out);
+		err = 0;
+	}
+	up_read(&mm->mmap_lock);
+	mm_put_user(mm);
+	return err;
+}
+
+static int fs_link(struct proc_inode *pi, struct path *out, bool root)
+{
+	struct fs_struct *fs = task_get_fs(pi->task);
+
+	if (!fs)
+		return -ENOENT;
+	spin_lock(&fs->lock);
+	*out = root ? fs->root : fs->pwd;
+	path_get(out);
+	spin_unlock(&fs->lock);
+	fs_put(fs);
+	return 0;
+}
+
+static int cwd_link(struct proc_inode *pi, struct path *out)
+{
+	return fs_link(pi, out, false);
+}
+
+static int root_link(struct proc_inode *pi, struct path *out)
+{
+	return fs_link(pi, out, true);
+}
+
+/* --- comm ------------------------------------------------------------------------------------ */
+
+static int comm_show(struct seq_file *m, struct proc_inode *pi)
+{
+	seq_printf(m, "%s\n", pi->task->thread.comm);
+	return 0;
+}
+
+static int comm_store(struct proc_inode *pi, char *text)
+{
+	if (pi->task->proc != current->proc)
+		return -EINVAL;
+	strscpy(pi->task->thread.comm, text, sizeof(pi->task->thread.comm));
+	return 0;
+}
+
+/* --- the OOM killer's view ------------------------------------------------------------------- */
+
+#define OOM_SCORE_ADJ_MIN (-1000)
+#define OOM_SCORE_ADJ_MAX 1000
+#define OOM_NEVER         INT64_MIN
+
+/* In pages, as Linux counts it. */
+static long oom_badness(struct proc_inode *pi, long total)
+{
+	struct process *p = pi->task->proc;
+	struct mm_struct *mm;
+	long points;
+
+	if (p->unkillable || p->oom_score_adj == OOM_SCORE_ADJ_MIN)
+		return OOM_NEVER;
+	mm = proc_get_mm(pi);
+	if (!mm)
+		return OOM_NEVER;
+	points = (long)mm_rss(mm) + mm_counter_read(mm, MM_SWAP) +
+		 atomic_long_read(&mm->pgtables_bytes) / (long)PAGE_SIZE;
+	mm_put_user(mm);
+	return points + (long)p->oom_score_adj * (total / 1000);
+}
+
+static int oom_score_show(struct seq_file *m, struct proc_inode *pi)
+{
+	long total = (long)(totalram_pages() + total_swap_pages);
+	long points = oom_badness(pi, total), score = 0;
+
+	if (points != OOM_NEVER)
+		score = (1000 + points * 1000 / total) * 2 / 3;
+	seq_printf(m, "%lu\n", max(score, 0L));
+	return 0;
+}
+
+static int oom_score_adj_show(struct seq_file *m, struct proc_inode *pi)
+{
+	seq_printf(m, "%d\n", pi->task->proc->oom_score_adj);
+	return 0;
+}
+
+static int oom_score_adj_store(struct proc_inode *pi, char *text)
+{
+	struct process *p = pi->task->proc;
+	int adj, err = kstrtoint(strim(text), 0, &adj);
+
+	if (err)
+		return err;
+	if (adj < OOM_SCORE_ADJ_MIN || adj > OOM_SCORE_ADJ_MAX)
+		return -EINVAL;
+	/* To make oneself less of a target is root's right. */
+	if (adj < p->oom_score_adj && !capable())
+		return -EACCES;
+	WRITE_ONCE(p->oom_score_adj, adj);
+	return 0;
+}
+
+/* --- others ---------------------------------------------------------------------------------- */
+
+static int personality_show(struct seq_file *m, struct proc_inode *pi)
+{
+	seq_printf(m, "%08lx\n", pi->task->personality);
+	return 0;
+}
+
+/* There is no accounting of I/O by process. */
+static int io_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	seq_puts(m, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
+		    "cancelled_write_bytes: 0\n");
+	return 0;
+}
+
+static int pid_mounts_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	return mounts_show(m, NULL);
+}
+
+static int pid_mountinfo_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	return mountinfo_show(m, NULL);
+}
+
+/* --- task/ ------------------------------------------------------------------------------------ */
+
+static const struct proc_entry tid_entry = {
+	.name = "tid",
+	.mode = S_IFDIR | 0555,
+	.dir = proc_task_entries,
+};
+
+static struct inode *task_lookup(struct inode *dir, struct dentry *parent, const char *name)
+{
+	struct proc_inode *pi = proc_inode(dir);
+	int tid = proc_parse_id(name);
+	struct task *t = tid > 0 ? task_find_get(tid) : NULL;
+	struct inode *inode = NULL;
+
+	(void)parent;
+	if (!t)
+		return NULL;
+	if (t->proc == pi->task->proc)
+		inode = proc_new_inode(dir->sb, &tid_entry, t, false, -1);
+	task_put(t);
+	return inode;
+}
+
+/* The lowest thread id of p that is at least *tid. */
+static bool next_tid(struct process *p, pid_t *tid)
+{
+	unsigned long flags = spin_lock_irqsave(&p->siglock);
+	pid_t best = 0;
+	struct task *t;
+
+	list_for_each_entry(t, &p->threads, thread_node)
+		if (t->pid >= *tid && (!best || t->pid < best))
+			best = t->pid;
+	spin_unlock_irqrestore(&p->siglock, flags);
+	*tid = best;
+	return best != 0;
+}
+
+static int task_iterate(struct file *f, struct dir_context *ctx)
+{
+	struct process *p = proc_file_inode(f)->task->proc;
+	pid_t tid;
+
+	if (!proc_emit_table(f, ctx, NULL))
+		return 0;
+	for (tid = (pid_t)max(ctx->pos - PROC_POS_DYNAMIC, (loff_t)1); next_tid(p, &tid); tid++) {
+		char name[16];
+		int len = scnprintf(name, sizeof(name), "%d", tid);
+		u64 ino = (u32)(unsigned long)&tid_entry | (u64)(u32)tid << 32;
+		loff_t next = PROC_POS_DYNAMIC + tid + 1;
+
+		if (!ctx->emit(ctx, name, (size_t)len, ino, DT_OF_MODE(S_IFDIR), next))
+			return 0;
+		ctx->pos = next;
+	}
+	return 0;
+}
+
+static const struct inode_operations task_iops = {
+	.lookup = task_lookup,
+	.setattr = proc_setattr,
+};
+
+static const struct file_operations task_fops = {
+	.iterate = task_iterate,
+	.llseek = seq_lseek,
+};
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+#define FILE(n, s)                                           \
+	{                                                    \
+		.name = n, .mode = S_IFREG | 0444, .show = s \
+	}
+#define GUARDED(n, s)                                                         \
+	{                                                                     \
+		.name = n, .mode = S_IFREG | 0444, .show = s, .guarded = true \
+	}
+#define SECRET(n, s)                                                          \
+	{                                                                     \
+		.name = n, .mode = S_IFREG | 0400, .show = s, .guarded = true \
+	}
+#define OWN(n, m, ops)                                           \
+	{                                                        \
+		.name = n, .mode = S_IFREG | (m), .fops = &(ops) \
+	}
+#define LINK(n, l)                                                                \
+	{                                                                         \
+		.name = n, .mode = S_IFLNK | 0777, .get_link = l, .guarded = true \
+	}
+
+#define COMMON_ENTRIES                                                                             \
+	OWN("auxv", 0400, proc_auxv_fops),                                                         \
+		{.name = "clear_refs", .mode = S_IFREG | 0200, .store = proc_clear_refs_store},    \
+		OWN("cmdline", 0444, proc_cmdline_fops),                                           \
+		{.name = "comm", .mode = S_IFREG | 0644, .show = comm_show, .store = comm_store},  \
+		LINK("cwd", cwd_link), OWN("environ", 0400, proc_environ_fops),                    \
+		LINK("exe", exe_link),                                                             \
+		{.name = "fd",                                                                     \
+		 .mode = S_IFDIR | 0500,                                                           \
+		 .iops = &proc_fd_iops,                                                            \
+		 .fops = &proc_fd_fops},                                                           \
+		{.name = "fdinfo",                                                                 \
+		 .mode = S_IFDIR | 0555,                                                           \
+		 .iops = &proc_fdinfo_iops,                                                        \
+		 .fops = &proc_fdinfo_fops},                                                       \
+		SECRET("io", io_show), FILE("limits", proc_limits_show),                           \
+		GUARDED("maps", proc_maps_show), OWN("mem", 0600, proc_mem_fops),                  \
+		FILE("mountinfo", pid_mountinfo_show), FILE("mounts", pid_mounts_show),            \
+		FILE("oom_score", oom_score_show),                                                 \
+		{.name = "oom_score_adj",                                                          \
+		 .mode = S_IFREG | 0644,                                                           \
+		 .show = oom_score_adj_show,                                                       \
+		 .store = oom_score_adj_store},                                                    \
+		OWN("pagemap", 0400, proc_pagemap_fops), SECRET("personality", personality_show),  \
+		LINK("root", root_link), GUARDED("smaps", proc_smaps_show),                        \
+		GUARDED("smaps_rollup", proc_smaps_rollup_show), SECRET("stack", proc_stack_show), \
+		FILE("stat", proc_stat_show), FILE("statm", proc_statm_show),                      \
+		FILE("status", proc_status_show), FILE("wchan", proc_wchan_show)
+
+const struct proc_entry proc_task_entries[] = {COMMON_ENTRIES, {}};
+
+static const struct proc_entry pid_entries[] = {
+	COMMON_ENTRIES,
+	{.name = "task", .mode = S_IFDIR | 0555, .iops = &task_iops, .fops = &task_fops},
+	{},
+};
+
+const struct proc_entry proc_pid_entry = {
+	.name = "pid",
+	.mode = S_IFDIR | 0555,
+	.dir = pid_entries,
+};

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The root of /proc: its table of files, the processes behind it, and the links to oneself.
+ *
+ * There is one super block, which every mount shows. Processes are not entries of a table: they are
+ * looked up by number, and listed behind the table in the order of their ids.
+ */
+#include <fs/proc/proc.h>
+#include <kernel/lib/bug.h>
+#include <kernel/lib/errno.h>
+#include <kernel/lib/init.h>
+#include <kernel/lib/printf.h>
+#include <kernel/lib/printk.h>
+#include <kernel/lib/string.h>
+
+#define PROC_SUPER_MAGIC 0x9fa0
+#define MAX_REGISTERED   8
+
+static const struct proc_entry *registered[MAX_REGISTERED];
+static unsigned int nr_registered;
+static struct super_block *proc_sb;
+
+void proc_register(const struct proc_entry *e)
+{
+	assert(nr_registered < MAX_REGISTERED);
+	registered[nr_registered++] = e;
+}
+
+static int self_readlink(struct proc_inode *pi, char *buf, size_t n)
+{
+	(void)pi;
+	return scnprintf(buf, n, "%d", current->proc->pid);
+}
+
+static int thread_self_readlink(struct proc_inode *pi, char *buf, size_t n)
+{
+	(void)pi;
+	return scnprintf(buf, n, "%d/task/%d", current->proc->pid, current->pid);
+}
+
+static int mounts_readlink(struct proc_inode *pi, char *buf, size_t n)
+{
+	(void)pi;
+	return (int)strscpy(buf, "self/mounts", n);
+}
+
+#define FILE(n, s)                                           \
+	{                                                    \
+		.name = n, .mode = S_IFREG | 0444, .show = s \
+	}
+#define ROOT_FILE(n, s)                                      \
+	{                                                    \
+		.name = n, .mode = S_IFREG | 0400, .show = s \
+	}
+#define LINK(n, r)                                               \
+	{                                                        \
+		.name = n, .mode = S_IFLNK | 0777, .readlink = r \
+	}
+#define DIR(n, d)                                           \
+	{                                                   \
+		.name = n, .mode = S_IFDIR | 0555, .dir = d \
+	}
+
+static const struct proc_entry root_entries[] = {
+	FILE("buddyinfo", proc_buddyinfo_show),
+	FILE("cmdline", proc_kcmdline_show),
+	FILE("cpuinfo", proc_cpuinfo_show),
+	FILE("devices", proc_devices_show),
+	FILE("diskstats", proc_diskstats_show),
+	FILE("filesystems", proc_filesystems_show),
+	FILE("interrupts", proc_interrupts_show),
+	FILE("kallsyms", proc_kallsyms_show),
+	{.name = "kpagecount", .mode = S_IFREG | 0400, .fops = &proc_kpagecount_fops},
+	{.name = "kpageflags", .mode = S_IFREG | 0400, .fops = &proc_kpageflags_fops},
+	FILE("loadavg", proc_loadavg_show),
+	FILE("meminfo", proc_meminfo_show),
+	LINK("mounts", mounts_readlink),
+	DIR("octavo", proc_octavo_entries),
+	ROOT_FILE("pagetypeinfo", proc_pagetypeinfo_show),
+	FILE("partitions", proc_partitions_show),
+	LINK("self", self_readlink),
+	ROOT_FILE("slabinfo", proc_slabinfo_show),
+	FILE("stat", proc_kstat_show),
+	FILE("swaps", proc_swaps_show),
+	DIR("sys", proc_sys_entries),
+	{.name = "sysrq-trigger", .mode = S_IFREG | 0200, .store = proc_sysrq_store},
+	LINK("thread-self", thread_self_readlink),
+	FILE("uptime", proc_uptime_show),
+	FILE("version", proc_version_show),
+	FILE("vmstat", proc_vmstat_show),
+	FILE("zoneinfo", proc_zoneinfo_show),
+	{},
+};
+
+static struct inode *root_lookup(struct inode *dir, struct dentry *parent, const char *name)
+{
+	struct inode *inode = proc_lookup(dir, parent, name);
+	struct task *t;
+	int pid;
+
+	if (inode)
+		return inode;
+	for (unsigned int i = 0; i < nr_registered; i++)
+		if (strcmp(registered[i]->name, name) == 0)
+			return proc_new_inode(dir->sb, registered[i], NULL, false, -1);
+	pid = proc_parse_id(name);
+	t = pid > 0 ? task_find_get(pid) : NULL;
+	if (!t)
+		return NULL;
+	/* A thread's number leads to a directory, too, though it is not listed. */
+	inode = proc_new_inode(dir->sb, &proc_pid_entry, t, true, -1);
+	task_put(t);
+	return inode;
+}
+
+static bool emit_registered(struct dir_context *ctx)
+{
+	for (loff_t i = max(ctx->pos - PROC_POS_DYNAMIC, (loff_t)0); i < nr_registered; i++) {
+		const struct proc_entry *e = registered[i];
+
+		if (!ctx->emit(ctx, e->name, strlen(e->name), proc_ino(e, NULL, -1),
+			       DT_OF_MODE(e->mode), PROC_POS_DYNAMIC + i + 1))
+			return false;
+		ctx->pos = PROC_POS_DYNAMIC + i + 1;
+	}
+	return true;
+}
+
+#define POS_PIDS (2 * PROC_POS_DYNAMIC)
+
+static void emit_pids(struct dir_context *ctx)
+{
+	pid_t pid = (pid_t)max(ctx->pos - POS_PIDS, (loff_t)1);
+	struct process *p;
+
+	for (; (p = process_next_get(&pid)) != NULL; pid++) {
+		char name[16];
+		int len = scnprintf(name, sizeof(name), "%d", pid);
+		u64 ino = (u32)(unsigned long)&proc_pid_entry | (u64)(u32)pid << 32;
+		bool room = ctx->emit(ctx, name, (size_t)len, ino, DT_OF_MODE(S_IFDIR),
+				      POS_PIDS + pid + 1);
+
+		process_put(p);
+		if (!room)
+			return;
+		ctx->pos = POS_PIDS + pid + 1;
+	}
+}
+
+static int root_iterate(struct file *f, struct dir_context *ctx)
+{
+	if (proc_emit_table(f, ctx, root_entries) && emit_registered(ctx))
+		emit_pids(ctx);
+	return 0;
+}
+
+static const struct inode_operations root_iops = {
+	.lookup = root_lookup,
+	.setattr = proc_setattr,
+};
+
+static const struct file_operations root_fops = {
+	.iterate = root_iterate,
+	.llseek = seq_lseek,
+};
+
+static const struct proc_entry root_entry = {
+	.name = "/",
+	.mode = S_IFDIR | 0555,
+	.dir = root_entries,
+	.iops = &root_iops,
+	.fops = &root_fops,
+};
+
+static struct super_block *proc_mount(const struct file_system_type *t, const char *source,
+				      const char *options)
+{
+	(void)t, (void)source, (void)options;
+	sb_get(proc_sb);
+	return proc_sb;
+}
+
+static struct file_system_type proc_type = {
+	.name = "proc",
+	.nodev = true,
+	.mount = proc_mount,
+};
+
+static void proc_init(void)
+{
+	proc_sb = proc_make_sb(&proc_type, &root_entry, PROC_SUPER_MAGIC);
+	if (IS_ERR(proc_sb)) {
+		pr_err("proc: out of memory, no /proc\n");
+		return;
+	}
+	register_filesystem(&proc_type);
+}
+initcall(proc_init);

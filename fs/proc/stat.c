@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's other files: stat, uptime, loadavg, cpuinfo, version, interrupts, devices ... and
+ * sysrq-trigger.
+ *
+ * A CPU's time: what it was idle is measured, and the rest of its life is split between user mode and
+ * kernel in the ratio in which the ticks found them.
+ */
+#include <fs/proc/proc.h>
+#include <kernel/lib/bug.h>
+#include <kernel/lib/cmdline.h>
+#include <kernel/lib/kallsyms.h>
+#include <kernel/lib/printk.h>
+#include <kernel/lib/string.h>
+#include <kernel/utsname.h>
+#include <kernel/version.h>
+#include <kernel/x86/cpu.h>
+#include <kernel/x86/cpufeature.h>
+#include <kernel/x86/irq.h>
+#include <kernel/x86/reboot.h>
+#include <kernel/x86/tsc.h>
+#include <mm/init.h>
+#include <mm/slab.h>
+
+/* --- times --------------------------------------------------------------------------------------- */
+
+struct cpu_times {
+	u64 user, system, idle; /* in ticks of 10 ms */
+};
+
+static struct cpu_times cpu_times_of(unsigned int cpu)
+{
+	u64 total = (u64)ktime_get(), idle = min(cpu_idle_ns(cpu), total), busy = total - idle;
+	u64 user, system;
+
+	cpu_busy_ns(cpu, &user, &system);
+	user /= TICK_NSEC;
+	system /= TICK_NSEC;
+	u64 sum = user + system;
+	u64 user_ns = sum ? busy / sum * user + busy % sum * user / sum : 0;
+
+	return (struct cpu_times){
+		.user = user_ns / TICK_NSEC,
+		.system = (busy - user_ns) / TICK_NSEC,
+		.idle = idle / TICK_NSEC,
+	};
+}
+
+static void show_cpu_times(struct seq_file *m, struct cpu_times t)
+{
+	seq_printf(m, " %lu 0 %lu %lu 0 0 0 0 0 0\n", t.user, t.system, t.idle);
+}
+
+static unsigned int count_blocked(void)
+{
+	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+	unsigned int n = 0;
+	struct process *p;
+	struct task *t;
+
+	list_for_each_entry(p, &all_processes, all_node)
+		list_for_each_entry(t, &p->threads, thread_node)
+			n += !(t->thread.flags & THREAD_KTHREAD) &&
+			     (READ_ONCE(t->thread.state) == THREAD_UNINTERRUPTIBLE ||
+			      READ_ONCE(t->thread.state) == THREAD_KILLABLE);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return n;
+}
+
+int proc_kstat_show(struct seq_file *m, struct proc_inode *pi)
+{
+	struct cpu_times all = {};
+
+	(void)pi;
+	for_each_cpu(cpu) {
+		struct cpu_times t = cpu_times_of(cpu);
+
+		all.user += t.user;
+		all.system += t.system;
+		all.idle += t.idle;
+	}
+	seq_puts(m, "cpu ");
+	show_cpu_times(m, all);
+	for_each_cpu(cpu) {
+		seq_printf(m, "cpu%u", cpu);
+		show_cpu_times(m, cpu_times_of(cpu));
+	}
+	seq_printf(m, "intr %lu", irq_count_total());
+	for (unsigned int irq = 0; irq < NR_IRQS; irq++)
+		seq_printf(m, " %lu", irq_count(irq));
+	seq_printf(m, "\nctxt %lu\nbtime %ld\nprocesses %lu\nprocs_running %lu\nprocs_blocked %u\n",
+		   nr_context_switches(), (long)((ktime_get_real() - ktime_get()) / NSEC_PER_SEC),
+		   nr_forks(), nr_running(), count_blocked());
+	seq_puts(m, "softirq 0 0 0 0 0 0 0 0 0 0 0\n");
+	return 0;
+}
+
+static void show_hundredths(struct seq_file *m, u64 ns, char end)
+{
+	u64 hundredths = ns / TICK_NSEC;
+
+	seq_printf(m, "%lu.%02lu%c", hundredths / HZ, hundredths % HZ, end);
+}
+
+int proc_uptime_show(struct seq_file *m, struct proc_inode *pi)
+{
+	u64 idle = 0;
+
+	(void)pi;
+	for_each_cpu(cpu)
+		idle += cpu_idle_ns(cpu);
+	show_hundredths(m, (u64)ktime_get(), ' ');
+	show_hundredths(m, idle, '\n');
+	return 0;
+}
+
+static unsigned int count_threads(void)
+{
+	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+	unsigned int n = 0;
+	struct process *p;
+
+	list_for_each_entry(p, &all_processes, all_node)
+		n += (unsigned int)p->nr_threads;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return n;
+}
+
+int proc_loadavg_show(struct seq_file *m, struct proc_inode *pi)
+{
+	const unsigned long one = 1UL << 11;
+	unsigned long avg[3];
+
+	(void)pi;
+	loadavg_get(avg);
+	for (int i = 0; i < 3; i++) {
+		unsigned long v = avg[i] + one / 200; /* rounded to hundredths */
+
+		seq_printf(m, "%lu.%02lu ", v / one, v % one * 100 / one);
+	}
+	seq_printf(m, "%lu/%u %d\n", nr_running(), count_threads(), last_pid_used());
+	return 0;
+}
+
+/* --- what the machine is ----------------------------------------------------------------------------- */
+
+#define CPU_FLAGS_SIZE 2048
+
+static void show_cpu(struct seq_file *m, unsigned int cpu, const char *flags)
+{
+	const struct cpu_features *c = &cpu_features;
+
+	seq_printf(m, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", cpu,
+		   c->vendor, c->family, c->model);
+	seq_printf(m, "model name\t: %s\nstepping\t: %u\n",
+		   c->model_name[0] ? c->model_name : "unknown", c->stepping);
+	seq_printf(m, "cpu MHz\t\t: %lu.%03lu\nphysical id\t: 0\nsiblings\t: %u\n", tsc_khz / 1000,
+		   tsc_khz % 1000, nr_cpu_ids);
+	seq_printf(m, "core id\t\t: %u\ncpu cores\t: %u\napicid\t\t: %u\ninitial apicid\t: %u\n",
+		   cpu, nr_cpu_ids, cpu, cpu);
+	seq_printf(m, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\n",
+		   c->max_leaf);
+	seq_printf(m, "flags\t\t: %s\nbugs\t\t:\nbogomips\t: %lu.%02lu\n", flags, tsc_khz / 500,
+		   tsc_khz / 5 % 100);
+	seq_printf(m, "clflush size\t: %u\ncache_alignment\t: 64\n",
+		   (cpuid(1).ebx >> 8 & 0xff) * 8);
+	seq_printf(m, "address sizes\t: %u bits physical, %u bits virtual\npower management:\n\n",
+		   c->phys_bits, c->virt_bits);
+}
+
+int proc_cpuinfo_show(struct seq_file *m, struct proc_inode *pi)
+{
+	char *flags = kmalloc(CPU_FLAGS_SIZE, GFP_KERNEL);
+
+	(void)pi;
+	if (!flags)
+		return -ENOMEM;
+	cpu_flags_string(flags, CPU_FLAGS_SIZE);
+	for_each_cpu(cpu)
+		show_cpu(m, cpu, strim(flags));
+	kfree(flags);
+	return 0;
+}
+
+int proc_version_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	seq_printf(m, "%s version %s (octavo@octavo) (%s) %s\n", utsname.sysname, utsname.release,
+		   UTS_COMPILER, utsname.version);
+	return 0;
+}
+
+int proc_kcmdline_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	seq_puts(m, boot_cmdline());
+	seq_putc(m, '\n');
+	return 0;
+}
+
+int proc_filesystems_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	for (const struct file_system_type *t = filesystem_next(NULL); t; t = filesystem_next(t))
+		seq_printf(m, "%s\t%s\n", t->nodev ? "nodev" : "", t->name);
+	return 0;
+}
+
+/* A major number's line: the first device's name, without what tells its siblings apart. */
+static const char *major_name(unsigned int major, const char *device)
+{
+	return major == 1 ? "mem" : major == 4 ? "ttyS" : major == 10 ? "misc" : device;
+}
+
+int proc_devices_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	seq_puts(m, "Character devices:\n");
+	for (unsigned int major = 1; major < 256; major++) {
+		const void *pos = NULL;
+		const char *name;
+		kdev_t dev;
+
+		while (chrdev_next(&pos, &dev, &name)) {
+			if (MAJOR(dev) != major)
+				continue;
+			if (major == 5) /* tty, console: known one by one */
+				seq_printf(m, "%3u /dev/%s\n", major, name);
+			else
+				seq_printf(m, "%3u %s\n", major, major_name(major, name));
+			if (major != 5)
+				break;
+		}
+	}
+	seq_puts(m, "\nBlock devices:\n");
+	return 0;
+}
+
+int proc_partitions_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)m, (void)pi;
+	return 0; /* there are no disks; the headline comes with the first one */
+}
+
+int proc_diskstats_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)m, (void)pi;
+	return 0;
+}
+
+int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	seq_printf(m, "%11sCPU%-8u\n", "", 0);
+	for (unsigned int irq = 0; irq < NR_IRQS; irq++)
+		if (irq_count(irq))
+			seq_printf(m, "%3u: %10lu    XT-PIC\n", irq, irq_count(irq));
+	seq_printf(m, "LOC: %10lu   Local timer interrupts\n", timer_irq_count());
+	return 0;
+}
+
+int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi)
+{
+	unsigned long addr;
+	const char *name;
+
+	(void)pi;
+	for (u32 i = 0; !m->overflow && (name = kallsyms_get(i, &addr)) != NULL; i++)
+		seq_printf(m, "%016lx T %s\n", capable() ? addr : 0, name);
+	return 0;
+}
+
+/* --- sysrq-trigger --------------------------------------------------------------------------------------- */
+
+static const char *state_text(const struct task *t)
+{
+	static const char *const names[] = {
+		[THREAD_RUNNING] = "running",         [THREAD_INTERRUPTIBLE] = "sleeping",
+		[THREAD_UNINTERRUPTIBLE] = "waiting", [THREAD_KILLABLE] = "killable",
+		[THREAD_STOPPED] = "stopped",         [THREAD_DEAD] = "dead",
+	};
+	int state = READ_ONCE(t->thread.state);
+
+	return state >= 0 && state < (int)ARRAY_SIZE(names) ? names[state] : "?";
+}
+
+static void show_tasks(void)
+{
+	pid_t pid = 1;
+	struct process *p;
+
+	pr_info("   pid  ppid threads state    command\n");
+	for (; (p = process_next_get(&pid)) != NULL; pid++) {
+		struct task *t = task_find_get(pid);
+
+		if (t) {
+			pr_info("%6d %5d %7d %-8s %s\n", pid, p->ppid, p->nr_threads, state_text(t),
+				t->thread.comm);
+			task_put(t);
+		}
+		process_put(p);
+	}
+}
+
+int proc_sysrq_store(struct proc_inode *pi, char *text)
+{
+	(void)pi;
+	switch (text[0]) {
+	case 'b':
+		pr_emerg("sysrq: Resetting\n");
+		machine_restart();
+	case 'c':
+		panic("sysrq triggered crash\n");
+	case 'm':
+		pr_info("sysrq: Show Memory\n");
+		mm_print_usage();
+		break;
+	case 'o':
+		pr_emerg("sysrq: Power Off\n");
+		machine_power_off();
+	case 's':
+		pr_info("sysrq: Emergency Sync\n"); /* there is no disk */
+		break;
+	case 't':
+		pr_info("sysrq: Show State\n");
+		show_tasks();
+		break;
+	default:
+		pr_info("sysrq: HELP : reboot(b) crash(c) show-memory-usage(m) poweroff(o) sync(s) "
+			"show-task-states(t)\n");
+	}
+	return 0;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/sys: the kernel's variables as files (sysctl(8)).
+ *
+ * Most are one integer with limits: an entry names it, and two functions serve them all. What is
+ * written has to be a number within the limits, as a whole, or nothing changes (EINVAL). A few are
+ * strings, or do something when they are written.
+ *
+ * Variables are single words, written and read without a lock: readers take the old or the new value.
+ */
+#include <fs/proc/proc.h>
+#include <kernel/internal.h>
+#include <kernel/lib/errno.h>
+#include <kernel/lib/printf.h>
+#include <kernel/lib/printk.h>
+#include <kernel/lib/random.h>
+#include <kernel/lib/string.h>
+#include <kernel/utsname.h>
+#include <mm/page_alloc.h>
+#include <mm/slab.h>
+#include <mm/vmstat.h>
+
+/* --- integers ---------------------------------------------------------------------------------- */
+
+struct sysctl_int {
+	void *var;
+	unsigned int size; /* 4: int, 8: long */
+	long min, max;
+	void (*changed)(void); /* after a write; may be NULL */
+};
+
+static long int_get(const struct sysctl_int *s)
+{
+	return s->size == 4 ? *(volatile int *)s->var : *(volatile long *)s->var;
+}
+
+static int int_show(struct seq_file *m, struct proc_inode *pi)
+{
+	seq_printf(m, "%ld\n", int_get(pi->entry->data));
+	return 0;
+}
+
+static int parse_long(char *text, long min, long max, long *v)
+{
+	int err = kstrtol(strim(text), 0, v);
+
+	return err ? -EINVAL : *v < min || *v > max ? -EINVAL : 0;
+}
+
+static int int_store(struct proc_inode *pi, char *text)
+{
+	const struct sysctl_int *s = pi->entry->data;
+	long v;
+	int err = parse_long(text, s->min, s->max, &v);
+
+	if (err)
+		return err;
+	if (s->size == 4)
+		WRITE_ONCE(*(int *)s->var, (int)v);
+	else
+		WRITE_ONCE(*(long *)s->var, v);
+	if (s->changed)
+		s->changed();
+	return 0;
+}
+
+#define INT_ENTRY(n, v, lo, hi, fn)                                                      \
+	{                                                                                \
+		.name = n, .mode = S_IFREG | 0644, .show = int_show, .store = int_store, \
+		.data = &(struct sysctl_int)                                             \
+		{                                                                        \
+			&(v), sizeof(v), lo, hi, fn                                      \
+		}                                                                        \
+	}
+#define CONST_ENTRY(n, value)                                          \
+	{                                                              \
+		.name = n, .mode = S_IFREG | 0444, .show = const_show, \
+		.data = (void *)(long)(value)                          \
+	}
+
+static int const_show(struct seq_file *m, struct proc_inode *pi)
+{
+	seq_printf(m, "%ld\n", (long)pi->entry->data);
+	return 0;
+}
+
+/* --- vm ------------------------------------------------------------------------------------------ */
+
+/* How much rather file pages are taken than anonymous ones, 0 to 200. For reclaim. */
+static int sysctl_swappiness = 60;
+
+static int reserve_ratio_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	for (int i = 0; i < MAX_NR_ZONES; i++)
+		seq_printf(m, "%s%u", i ? "\t" : "", sysctl_lowmem_reserve_ratio[i]);
+	seq_putc(m, '\n');
+	return 0;
+}
+
+static int reserve_ratio_store(struct proc_inode *pi, char *text)
+{
+	unsigned int v[MAX_NR_ZONES];
+	int n = 0;
+	char *word;
+
+	(void)pi;
+	while (n < MAX_NR_ZONES && (word = strsep(&text, " \t")) != NULL) {
+		if (!*word)
+			continue;
+		if (kstrtouint(word, 0, &v[n]))
+			return -EINVAL;
+		n++;
+	}
+	if (n == 0)
+		return -EINVAL;
+	for (int i = 0; i < n; i++)
+		WRITE_ONCE(sysctl_lowmem_reserve_ratio[i], v[i]);
+	setup_per_zone_wmarks();
+	return 0;
+}
+
+/* 1: the page cache, 2: slabs, 3: both; 4 beside it only stops Linux from logging it. */
+static int drop_caches_store(struct proc_inode *pi, char *text)
+{
+	long v;
+	int err = parse_long(text, 1, 7, &v);
+
+	(void)pi;
+	if (err)
+		return err;
+	if (v & 1)
+		drop_clean_cache();
+	if (v & 2)
+		slab_shrink_all();
+	return 0;
+}
+
+static int compact_memory_store(struct proc_inode *pi, char *text)
+{
+	long v;
+
+	(void)pi;
+	if (parse_long(text, 1, 1, &v))
+		return -EINVAL;
+	drain_all_pages();
+	return 0;
+}
+
+/* There is no pool: any number may be asked for, and none is got. */
+static int nr_hugepages_store(struct proc_inode *pi, char *text)
+{
+	long v;
+
+	(void)pi;
+	return parse_long(text, 0, INT64_MAX, &v);
+}
+
+static const struct proc_entry vm_entries[] = {
+	{.name = "compact_memory", .mode = S_IFREG | 0200, .store = compact_memory_store},
+	{.name = "drop_caches", .mode = S_IFREG | 0200, .store = drop_caches_store},
+	{
+		.name = "lowmem_reserve_ratio",
+		.mode = S_IFREG | 0644,
+		.show = reserve_ratio_show,
+		.store = reserve_ratio_store,
+	},
+	INT_ENTRY("max_map_count", sysctl_max_map_count, 0, INT32_MAX, NULL),
+	INT_ENTRY("min_free_kbytes", sysctl_min_free_kbytes, 0, INT32_MAX, setup_per_zone_wmarks),
+	INT_ENTRY("mmap_min_addr", sysctl_mmap_min_addr, PAGE_SIZE, INT32_MAX, NULL),
+	{
+		.name = "nr_hugepages",
+		.mode = S_IFREG | 0644,
+		.show = const_show,
+		.store = nr_hugepages_store,
+	},
+	INT_ENTRY("overcommit_memory", sysctl_overcommit_memory, 0, 2, NULL),
+	INT_ENTRY("overcommit_ratio", sysctl_overcommit_ratio, 0, INT32_MAX, NULL),
+	CONST_ENTRY("page-cluster", 3),
+	INT_ENTRY("swappiness", sysctl_swappiness, 0, 200, NULL),
+	INT_ENTRY("watermark_scale_factor", sysctl_watermark_scale_factor, 1, 3000,
+		  setup_per_zone_wmarks),
+	{},
+};
+
+/* --- kernel -------------------------------------------------------------------------------------- */
+
+static int string_show(struct seq_file *m, struct proc_inode *pi)
+{
+	seq_printf(m, "%s\n", (const char *)pi->entry->data);
+	return 0;
+}
+
+/* data: a buffer of UTS_LEN bytes. What is too long is cut, as on Linux. */
+static int uts_store(struct proc_inode *pi, char *text)
+{
+	char name[UTS_LEN] = {};
+
+	strscpy(name, text, sizeof(name));
+	memcpy(pi->entry->data, name, sizeof(name));
+	return 0;
+}
+
+static char core_pattern[128] = "core"; /* there are no core dumps */
+
+static int core_pattern_store(struct proc_inode *pi, char *text)
+{
+	(void)pi;
+	strscpy(core_pattern, text, sizeof(core_pattern));
+	return 0;
+}
+
+static int printk_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	seq_printf(m, "%d\t%d\t%d\t%d\n", console_loglevel, LOG_WARNING, LOG_ALERT, LOG_DEBUG);
+	return 0;
+}
+
+/* Only the first of the four means something here. */
+static int printk_store(struct proc_inode *pi, char *text)
+{
+	long v;
+	int err;
+
+	(void)pi;
+	text = strim(text);
+	text[strcspn(text, " \t")] = '\0';
+	err = parse_long(text, 0, 15, &v);
+	if (!err)
+		console_loglevel = (int)v;
+	return err;
+}
+
+static int threads_max_show(struct seq_file *m, struct proc_inode *pi)
+{
+	(void)pi;
+	seq_printf(m, "%u\n", max_threads());
+	return 0;
+}
+
+static void show_uuid(struct seq_file *m, const u8 *u)
+{
+	for (int i = 0; i < 16; i++)
+		seq_printf(m, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u[i]);
+	seq_putc(m, '\n');
+}
+
+static void make_uuid(u8 *u)
+{
+	get_random_bytes(u, 16);
+	u[6] = (u[6] & 0x0f) | 0x40; /* version 4 */
+	u[8] = (u[8] & 0x3f) | 0x80;
+}
+
+static int uuid_show(struct seq_file *m, struct proc_inode *pi)
+{
+	u8 u[16];
+
+	(void)pi;
+	make_uuid(u);
+	show_uuid(m, u);
+	return 0;
+}
+
+static int boot_id_show(struct seq_file *m, struct proc_inode *pi)
+{
+	static spinlock_t lock = SPINLOCK_INIT(LOCK_PROC);
+	static u8 boot_id[16];
+
+	(void)pi;
+	spin_lock(&lock);
+	if (!boot_id[8])
+		make_uuid(boot_id);
+	spin_unlock(&lock);
+	show_uuid(m, boot_id);
+	return 0;
+}
+
+static const struct proc_entry random_entries[] = {
+	{.name = "boot_id", .mode = S_IFREG | 0444, .show = boot_id_show},
+	CONST_ENTRY("entropy_avail", 256),
+	CONST_ENTRY("poolsize", 256),
+	{.name = "uuid", .mode = S_IFREG | 0444, .show = uuid_show},
+	{},
+};
+
+#define STRING_ENTRY(n, text)                                                        \
+	{                                                                            \
+		.name = n, .mode = S_IFREG | 0444, .show = string_show, .data = text \
+	}
+#define UTS_ENTRY(n, field)                                                                 \
+	{                                                                                   \
+		.name = n, .mode = S_IFREG | 0644, .show = string_show, .store = uts_store, \
+		.data = utsname.field                                                       \
+	}
+
+static const struct proc_entry kernel_entries[] = {
+	CONST_ENTRY("cap_last_cap", 40),
+	{
+		.name = "core_pattern",
+		.mode = S_IFREG | 0644,
+		.show = string_show,
+		.store = core_pattern_store,
+		.data = core_pattern,
+	},
+	UTS_ENTRY("domainname", domainname),
+	UTS_ENTRY("hostname", nodename),
+	CONST_ENTRY("ngroups_max", CRED_NGROUPS),
+	STRING_ENTRY("osrelease", utsname.release),
+	STRING_ENTRY("ostype", utsname.sysname),
+	CONST_ENTRY("overflowgid", 65534),
+	CONST_ENTRY("overflowuid", 65534),
+	CONST_ENTRY("pid_max", PID_MAX),
+	{.name = "printk", .mode = S_IFREG | 0644, .show = printk_show, .store = printk_store},
+	{.name = "random", .mode = S_IFDIR | 0555, .dir = random_entries},
+	CONST_ENTRY("randomize_va_space", 0), /* programs lie where they lay last time */
+	CONST_ENTRY("tainted", 0),
+	{.name = "threads-max", .mode = S_IFREG | 0444, .show = threads_max_show},
+	STRING_ENTRY("version", utsname.version),
+	{},
+};
+
+/* --- fs ------------------------------------------------------------------------------------------- */
+
+static const struct proc_entry fs_entries[] = {
+	CONST_ENTRY("file-max", INT64_MAX),
+	CONST_ENTRY("nr_open", 1 << 20),
+	INT_ENTRY("pipe-max-size", pipe_max_size, PAGE_SIZE, INT32_MAX, NULL),
+	{},
+};
+
+const struct proc_entry proc_sys_entries[] = {
+	{.name = "fs", .mode = S_IFDIR | 0555, .dir = fs_entries},
+	{.name = "kernel", .mode = S_IFDIR | 0555, .dir = kernel_entries},
+	{.name = "vm", .mode = S_IFDIR | 0555, .dir = vm_entries},
+	{},
+};

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Generated files: a buffer that is filled by one show() call and read in pieces.
+ *
+ * Linux generates record by record; here a file is generated as a whole, which keeps one read of it
+ * consistent in itself and needs no iterator. The largest such text (smaps of a process with many
+ * mappings) is some hundred KiB, from kvmalloc.
+ *
+ * Locking: seq->lock (class LOCK_INODE: inside the position lock, outside of everything that a
+ * show() takes).
+ */
+#include <fs/seq_file.h>
+#include <kernel/lib/errno.h>
+#include <kernel/lib/printf.h>
+#include <kernel/lib/string.h>
+#include <kernel/x86/uaccess.h>
+#include <mm/slab.h>
+
+#define SEQ_MAX_SIZE (64UL << 20) /* a text that outgrows this has a bug in its show() */
+
+void seq_write(struct seq_file *m, const void *p, size_t n)
+{
+	if (m->overflow || n > m->size - m->count) {
+		m->overflow = true;
+		return;
+	}
+	memcpy(m->buf + m->count, p, n);
+	m->count += n;
+}
+
+void seq_puts(struct seq_file *m, const char *s)
+{
+	seq_write(m, s, strlen(s));
+}
+
+void seq_putc(struct seq_file *m, char c)
+{
+	seq_write(m, &c, 1);
+}
+
+void seq_printf(struct seq_file *m, const char *fmt, ...)
+{
+	size_t room = m->size - m->count;
+	va_list ap;
+
+	if (m->overflow)
+		return;
+	va_start(ap, fmt);
+	int n = vsnprintf(m->buf + m->count, room, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= room)
+		m->overflow = true;
+	else
+		m->count += (size_t)n;
+}
+
+void seq_pad_to(struct seq_file *m, size_t start, size_t width)
+{
+	do
+		seq_putc(m, ' ');
+	while (!m->overflow && m->count < start + width);
+}
+
+void seq_escape(struct seq_file *m, const char *s, const char *esc)
+{
+	for (; *s; s++) {
+		if (strchr(esc, *s))
+			seq_printf(m, "\\%03o", (unsigned char)*s);
+		else
+			seq_putc(m, *s);
+	}
+}
+
+int seq_open(struct file *f, int (*show)(struct seq_file *m, void *private), void *private)
+{
+	struct seq_file *m = kzalloc(sizeof(*m), GFP_KERNEL);
+
+	if (!m)
+		return -ENOMEM;
+	m->show = show;
+	m->private = private;
+	m->file = f;
+	mutex_init(&m->lock, LOCK_INODE);
+	f->private = m;
+	return 0;
+}
+
+void seq_release(struct file *f)
+{
+	struct seq_file *m = f->private;
+
+	kvfree(m->buf);
+	kfree(m);
+}
+
+/* One page is kept for the next reader; what was larger is not worth keeping. */
+static int seq_resize(struct seq_file *m, size_t size)
+{
+	if (m->buf && m->size == size)
+		return 0;
+	kvfree(m->buf);
+	m->size = 0;
+	m->buf = size <= SEQ_MAX_SIZE ? kvmalloc(size, GFP_KERNEL) : NULL;
+	if (!m->buf)
+		return -ENOMEM;
+	m->size = size;
+	return 0;
+}
+
+static int seq_generate(struct seq_file *m)
+{
+	size_t size = m->buf ? m->size : max(m->hint, (size_t)PAGE_SIZE);
+
+	m->valid = false;
+	for (;; size *= 2) {
+		int err = seq_resize(m, size);
+
+		if (err)
+			return err;
+		m->count = 0;
+		m->overflow = false;
+		err = m->show(m, m->private);
+		if (err)
+			return err;
+		if (!m->overflow)
+			break;
+	}
+	m->valid = true;
+	return 0;
+}
+
+ssize_t seq_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
+{
+	struct seq_file *m = f->private;
+	ssize_t ret = 0;
+
+	mutex_lock(&m->lock);
+	if (*pos == 0 || !m->valid)
+		ret = seq_generate(m);
+	if (ret == 0 && *pos >= 0 && (size_t)*pos < m->count) {
+		size_t len = min(n, m->count - (size_t)*pos);
+		size_t left = copy_to_user(buf, m->buf + *pos, len);
+
+		ret = left == len && len ? -EFAULT : (ssize_t)(len - left);
+		if (ret > 0)
+			*pos += ret;
+	}
+	mutex_unlock(&m->lock);
+	return ret;
+}
+
+loff_t seq_lseek(struct file *f, loff_t off, int whence)
+{
+	if (whence == SEEK_CUR)
+		off += f->pos;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	if (off < 0)
+		return -EINVAL;
+	f->pos = off;
+	return off;
+}

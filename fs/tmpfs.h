@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What devtmpfs uses of tmpfs.
+ */
+#pragma once
+
+#include <fs/vfs.h>
+
+/* Makes a device node or directory, owned by root, whoever runs: 0, -EEXIST, -ENOMEM, -ENOSPC. */
+int tmpfs_add_node(struct dentry *dir, const char *name, size_t len, kmode_t mode, kdev_t rdev);

@@ -1,0 +1,729 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * execve: the running process gets a new program.
+ *
+ * Idea: the new address space is built aside, complete with program, interpreter, stack and
+ * arguments, while the old one still runs: whatever goes wrong on the way (a bad header, no memory,
+ * a bad pointer in argv) is an ordinary error of the call. Only then come the steps that cannot be
+ * taken back, and none of them can fail:
+ *
+ *	resolve	  open the file; #! replaces it by its interpreter, up to five times over
+ *	arguments measure argv and envp
+ *	build	  a new mm: stack, segments mapped from the page cache (text is shared with all who
+ *		  run it; nothing is read or copied but the page where .data ends and .bss begins)
+ *	alone	  all other threads are killed and waited for
+ *	commit	  the mm is exchanged, handlers, ids, descriptors and registers follow
+ *
+ *	stack, from the top	8 zero bytes
+ *				path name (AT_EXECFN), environment strings, argument strings
+ *				"x86_64", 16 random bytes
+ *	(16-byte aligned)	auxv, 0, envp[], 0, argv[], argc	<- rsp
+ *
+ * Against Linux: no randomisation of addresses, so that runs repeat; a load failure is an error of
+ * the call where Linux may already have to kill the process.
+ */
+#include <fs/vfs.h>
+#include <kernel/elf.h>
+#include <kernel/exec.h>
+#include <kernel/internal.h>
+#include <kernel/lib/bug.h>
+#include <kernel/lib/printk.h>
+#include <kernel/lib/random.h>
+#include <kernel/lib/string.h>
+#include <kernel/syscall.h>
+#include <kernel/x86/cpu.h>
+#include <kernel/x86/cpufeature.h>
+#include <kernel/x86/fpu.h>
+#include <kernel/x86/switch.h>
+#include <kernel/x86/uaccess.h>
+#include <mm/slab.h>
+#include <mm/vma.h>
+
+#define STACK_TOP        TASK_SIZE
+#define MAX_ARG_STRLEN   (32 * PAGE_SIZE) /* one string, with its NUL */
+#define ARG_MAX_MIN      131072UL         /* what is allowed under any RLIMIT_STACK */
+#define ARG_MAX_MAX      (6UL << 20)      /* three quarters of the usual stack */
+#define STACK_SLACK      (128UL << 10)    /* mapped below the arguments at the start, as Linux */
+#define MAX_INTERPRETERS 5                /* #! upon #! */
+
+/* One string: the user's, or (scripts, init) the kernel's. */
+struct arg {
+	const char *str;
+	size_t len; /* with the NUL; later: */
+	vaddr_t addr;
+	bool kernel;
+};
+
+struct exec {
+	const char *filename; /* as execve was given it */
+	struct file *file;    /* the program itself, after #! */
+	char head[EXEC_HEAD_SIZE];
+	struct arg prefix[2 * MAX_INTERPRETERS + 1]; /* of #!, the first one last */
+	int nr_prefix;
+	struct arg *args; /* argv, then envp */
+	int argc, envc;
+	size_t strings_len;
+	struct mm_struct *mm;
+	struct elf_program prog;
+	struct cred cred;
+	bool setid;
+	vaddr_t sp, execfn;
+};
+
+/* ---- resolve: the file, and #! --------------------------------------------------------------- */
+
+static void exec_close_file(struct exec *e)
+{
+	if (e->file)
+		fput(e->file);
+	e->file = NULL;
+}
+
+static int exec_open(struct exec *e, const char *path)
+{
+	struct file *f = open_exec(path);
+	ssize_t n;
+	int err;
+
+	if (IS_ERR(f))
+		return (int)PTR_ERR(f);
+	err = deny_write_access(f->inode);
+	if (err) {
+		fput(f);
+		return err;
+	}
+	f->denies_write = true;
+	exec_close_file(e);
+	e->file = f;
+	memset(e->head, 0, sizeof(e->head));
+	n = kernel_read(f, e->head, sizeof(e->head), 0);
+	return n < 0 ? (int)n : 0;
+}
+
+static int push_prefix(struct exec *e, const char *s, size_t len)
+{
+	char *copy = kmalloc(len + 1, GFP_KERNEL);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, s, len);
+	copy[len] = '\0';
+	e->prefix[e->nr_prefix++] = (struct arg){.str = copy, .len = len + 1, .kernel = true};
+	return 0;
+}
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* "#! interpreter [one argument, blanks and all]": sets the prefix; *interp points into it. */
+static int parse_script(struct exec *e, const char *script, const char **interp)
+{
+	const char *p = e->head + 2, *end, *name, *name_end;
+	size_t n = strnlen(p, sizeof(e->head) - 2);
+	int err;
+
+	end = memchr(p, '\n', n);
+	if (!end)
+		end = p + n;
+	while (p < end && blank(*p))
+		p++;
+	while (end > p && blank(end[-1]))
+		end--;
+	for (name = p; p < end && !blank(*p);)
+		p++;
+	name_end = p;
+	if (name == name_end)
+		return -ENOEXEC;
+	/* Cut off in the name itself? Then it is some other file's name. */
+	if (name_end == e->head + sizeof(e->head))
+		return -ENOEXEC;
+	while (p < end && blank(*p))
+		p++;
+	/* In reverse: each level's words go in front of what is there. argv[0] becomes the path. */
+	err = push_prefix(e, script, strlen(script));
+	if (!err && p < end)
+		err = push_prefix(e, p, (size_t)(end - p));
+	if (!err)
+		err = push_prefix(e, name, (size_t)(name_end - name));
+	if (!err)
+		*interp = e->prefix[e->nr_prefix - 1].str;
+	return err;
+}
+
+/* A script's own name is the argument of the next level's interpreter: pushed once, there. */
+static void pop_prefix(struct exec *e)
+{
+	kfree(e->prefix[--e->nr_prefix].str);
+}
+
+static int exec_resolve(struct exec *e)
+{
+	const char *path = e->filename;
+	int err = exec_open(e, path);
+
+	for (int depth = 0; !err && e->head[0] == '#' && e->head[1] == '!'; depth++) {
+		char *script;
+
+		if (depth == MAX_INTERPRETERS)
+			return -ELOOP;
+		script = kstrdup(path, GFP_KERNEL);
+		if (!script)
+			return -ENOMEM;
+		if (depth)
+			pop_prefix(e);
+		err = parse_script(e, script, &path);
+		kfree(script);
+		if (!err)
+			err = exec_open(e, path);
+	}
+	if (!err)
+		err = elf_open(&e->prog, e->file, e->head);
+	return err;
+}
+
+/* ---- arguments --------------------------------------------------------------------------------- */
+
+/* The arrays of the call: the user's, or the kernel's (init). */
+struct arg_source {
+	const void *vec;
+	bool kernel;
+};
+
+/* i-th pointer of the array: 0 with *str, -EFAULT. */
+static int get_string_ptr(const struct arg_source *src, int i, const char **str)
+{
+	const char *const *slot = (const char *const *)src->vec + i;
+
+	if (src->kernel) {
+		*str = *slot;
+		return 0;
+	}
+	return copy_from_user(str, slot, sizeof(*str)) ? -EFAULT : 0;
+}
+
+static int count_strings(const struct arg_source *src)
+{
+	const char *s;
+	int n = 0, err;
+
+	if (!src->vec)
+		return 0;
+	for (;; n++) {
+		err = get_string_ptr(src, n, &s);
+		if (err)
+			return err;
+		if (!s)
+			return n;
+		if ((size_t)n >= ARG_MAX_MAX / sizeof(s))
+			return -E2BIG;
+		if (n % 512 == 511) {
+			if (fatal_signal_pending())
+				return -ERESTARTNOHAND;
+			cond_resched();
+		}
+	}
+}
+
+static int measure(struct arg *a, const char *str, bool kernel)
+{
+	long n = kernel ? (long)strlen(str) + 1 : strnlen_user(str, MAX_ARG_STRLEN);
+
+	if (n == 0)
+		return -EFAULT;
+	if ((unsigned long)n > MAX_ARG_STRLEN)
+		return -E2BIG;
+	*a = (struct arg){.str = str, .len = (size_t)n, .kernel = kernel};
+	return 0;
+}
+
+static int measure_strings(struct arg *args, const struct arg_source *src, int first, int n)
+{
+	const char *s;
+	int err;
+
+	for (int i = 0; i < n; i++) {
+		err = get_string_ptr(src, first + i, &s);
+		if (!err)
+			err = s ? measure(&args[i], s, src->kernel) : -EFAULT;
+		if (err)
+			return err;
+		if (i % 512 == 511)
+			cond_resched();
+	}
+	return 0;
+}
+
+static size_t arg_limit(void)
+{
+	size_t limit = min(rlimit(RLIMIT_STACK) / 4, ARG_MAX_MAX);
+
+	return max(limit, ARG_MAX_MIN);
+}
+
+/* argv[0] of a script is replaced by the words of its #! line; an empty argv becomes {""}. */
+static int exec_arguments(struct exec *e, const struct arg_source *argv,
+			  const struct arg_source *envp)
+{
+	size_t limit = arg_limit(), pointers;
+	int argc = count_strings(argv), envc = argc < 0 ? 0 : count_strings(envp), skip, pre, err;
+
+	if (argc < 0 || envc < 0)
+		return argc < 0 ? argc : envc;
+	skip = e->nr_prefix && argc ? 1 : 0;
+	pre = argc || e->nr_prefix ? e->nr_prefix : 1;
+	e->argc = pre + argc - skip;
+	e->envc = envc;
+	pointers = (size_t)(e->argc + e->envc) * sizeof(u64);
+	if (pointers >= limit)
+		return -E2BIG;
+	e->args = kvmalloc((size_t)(e->argc + e->envc) * sizeof(struct arg), GFP_KERNEL);
+	if (!e->args)
+		return -ENOMEM;
+	for (int i = 0; i < e->nr_prefix; i++)
+		e->args[i] = e->prefix[e->nr_prefix - 1 - i];
+	if (!e->nr_prefix && !argc) {
+		pr_warn("process '%s' launched '%s' with NULL argv: empty string added\n",
+			current->thread.comm, e->filename);
+		e->args[0] = (struct arg){.str = "", .len = 1, .kernel = true};
+	}
+	err = measure_strings(e->args + pre, argv, skip, argc - skip);
+	if (!err)
+		err = measure_strings(e->args + e->argc, envp, 0, envc);
+	if (err)
+		return err;
+	e->strings_len = strlen(e->filename) + 1;
+	for (int i = 0; i < e->argc + e->envc; i++)
+		e->strings_len += e->args[i].len;
+	return e->strings_len > limit - pointers ? -E2BIG : 0;
+}
+
+/* ---- build: the stack -------------------------------------------------------------------------- */
+
+/* Bytes are written downwards, gathered in a page before they go into the new space. */
+struct stack_writer {
+	struct mm_struct *mm;
+	vaddr_t p;       /* what is written so far begins here */
+	vaddr_t flushed; /* and from here on it is in the space */
+	char *page;      /* the page of p, bytes [p, flushed) valid */
+};
+
+static int writer_flush(struct stack_writer *w)
+{
+	size_t n = w->flushed - w->p;
+
+	if (n && mm_access(w->mm, w->p, w->page + (w->p & ~PAGE_MASK), n, true) != n)
+		return -ENOMEM;
+	w->flushed = w->p;
+	return 0;
+}
+
+/* The last n bytes that still fit into the page of the byte below p. */
+static char *writer_room(struct stack_writer *w, size_t *n)
+{
+	size_t room = ((w->p - 1) & ~PAGE_MASK) + 1;
+
+	*n = min(*n, room);
+	return w->page + room - *n;
+}
+
+static int push_string(struct stack_writer *w, struct arg *a)
+{
+	size_t left = a->len, n;
+
+	while (left) {
+		char *dst;
+		int err;
+
+		if (IS_ALIGNED(w->p, PAGE_SIZE)) {
+			err = writer_flush(w);
+			if (err)
+				return err;
+		}
+		n = left;
+		dst = writer_room(w, &n);
+		left -= n;
+		if (a->kernel)
+			memcpy(dst, a->str + left, n);
+		else if (copy_from_user(dst, a->str + left, n))
+			return -EFAULT;
+		w->p -= n;
+		/* Another thread may have written over the NUL since it was measured. */
+		if (left + n == a->len)
+			dst[n - 1] = '\0';
+	}
+	a->addr = w->p;
+	return 0;
+}
+
+static int put_strings(struct exec *e, struct stack_writer *w)
+{
+	struct arg name = {.str = e->filename, .len = strlen(e->filename) + 1, .kernel = true};
+	int err = push_string(w, &name);
+
+	e->execfn = name.addr;
+	e->mm->env_end = w->p;
+	for (int i = e->argc + e->envc - 1; !err && i >= 0; i--) {
+		if (i == e->argc - 1)
+			e->mm->env_start = e->mm->arg_end = w->p;
+		err = push_string(w, &e->args[i]);
+	}
+	if (!e->envc)
+		e->mm->env_start = e->mm->env_end;
+	e->mm->arg_start = w->p;
+	return err ? err : writer_flush(w);
+}
+
+static void put_aux(u64 **aux, u64 tag, u64 value)
+{
+	*(*aux)++ = tag;
+	*(*aux)++ = value;
+}
+
+#define NR_AUX 20
+
+static void make_auxv(const struct exec *e, u64 *auxv, vaddr_t random, vaddr_t platform)
+{
+	const struct elf_program *prog = &e->prog;
+	u64 *a = auxv;
+
+	put_aux(&a, AT_MINSIGSTKSZ, sigframe_max_size());
+	put_aux(&a, AT_HWCAP, cpuid(1).edx);
+	put_aux(&a, AT_PAGESZ, PAGE_SIZE);
+	put_aux(&a, AT_CLKTCK, HZ);
+	put_aux(&a, AT_PHDR, prog->phdr_addr);
+	put_aux(&a, AT_PHENT, sizeof(struct elf64_phdr));
+	put_aux(&a, AT_PHNUM, prog->phnum);
+	put_aux(&a, AT_BASE, prog->interp_base);
+	put_aux(&a, AT_FLAGS, 0);
+	put_aux(&a, AT_ENTRY, prog->entry);
+	put_aux(&a, AT_UID, e->cred.uid);
+	put_aux(&a, AT_EUID, e->cred.euid);
+	put_aux(&a, AT_GID, e->cred.gid);
+	put_aux(&a, AT_EGID, e->cred.egid);
+	put_aux(&a, AT_SECURE, e->cred.uid != e->cred.euid || e->cred.gid != e->cred.egid);
+	put_aux(&a, AT_RANDOM, random);
+	put_aux(&a, AT_HWCAP2, cpu_has_fsgsbase() ? 2 : 0);
+	put_aux(&a, AT_EXECFN, e->execfn);
+	put_aux(&a, AT_PLATFORM, platform);
+	put_aux(&a, AT_NULL, 0);
+	assert(a == auxv + 2 * NR_AUX);
+}
+
+/* argc, argv[], 0, envp[], 0, auxv, and what auxv points to: below the strings. */
+static int put_pointers(struct exec *e, vaddr_t below)
+{
+	/* 3: argc and two zeroes */
+	size_t n = 3 + (size_t)e->argc + (size_t)e->envc + 2 * NR_AUX, bytes = n * sizeof(u64);
+	const size_t random = 16, platform = 8;
+	u64 *table, *t;
+	int err = 0;
+
+	e->sp = ALIGN_DOWN(below - bytes - random - platform, 16UL);
+	table = t = kvmalloc(bytes + random + platform, GFP_KERNEL);
+	if (!table)
+		return -ENOMEM;
+	make_auxv(e, e->mm->auxv, e->sp + bytes, e->sp + bytes + random);
+	*t++ = (u64)e->argc;
+	for (int i = 0; i < e->argc; i++)
+		*t++ = e->args[i].addr;
+	*t++ = 0;
+	for (int i = 0; i < e->envc; i++)
+		*t++ = e->args[e->argc + i].addr;
+	*t++ = 0;
+	memcpy(t, e->mm->auxv, 2 * NR_AUX * sizeof(u64));
+	get_random_bytes(table + n, random);
+	memcpy((char *)(table + n) + random, "x86_64\0", platform);
+	bytes += random + platform;
+	if (mm_access(e->mm, e->sp, table, bytes, true) != bytes)
+		err = -ENOMEM;
+	kvfree(table);
+	e->mm->start_stack = e->sp;
+	return err;
+}
+
+static int build_stack(struct exec *e)
+{
+	size_t fixed = PAGE_ALIGN(e->strings_len + (size_t)(e->argc + e->envc) * 8 + PAGE_SIZE);
+	size_t slack = min(STACK_SLACK, ALIGN_DOWN(rlimit(RLIMIT_STACK), PAGE_SIZE));
+	long err = mm_map_stack(e->mm, STACK_TOP, fixed + slack, e->prog.exec_stack);
+
+	return err < 0 ? (int)err : 0;
+}
+
+static int fill_stack(struct exec *e)
+{
+	struct stack_writer w = {.mm = e->mm, .p = STACK_TOP - 8, .flushed = STACK_TOP - 8};
+	int err;
+
+	w.page = get_free_page(GFP_KERNEL);
+	if (!w.page)
+		return -ENOMEM;
+	err = put_strings(e, &w);
+	free_page(w.page);
+	return err ? err : put_pointers(e, w.p);
+}
+
+/* ---- build: ids and the space -------------------------------------------------------------------- */
+
+/* Set-id bits count for the program itself (a script's are without effect). */
+static void exec_creds(struct exec *e)
+{
+	const struct inode *inode = e->file->inode;
+	kmode_t mode = READ_ONCE(inode->mode);
+	struct cred *c = &e->cred;
+
+	*c = current->cred;
+	if (!(e->file->path.mnt->flags & MS_NOSUID) && !current->no_new_privs) {
+		if (mode & S_ISUID)
+			c->euid = inode->uid;
+		if ((mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
+			c->egid = inode->gid;
+	}
+	e->setid = c->euid != current->cred.euid || c->egid != current->cred.egid;
+	c->suid = c->fsuid = c->euid;
+	c->sgid = c->fsgid = c->egid;
+}
+
+static int exec_build(struct exec *e)
+{
+	struct mm_struct *mm = mm_alloc();
+	int err;
+
+	if (!mm)
+		return -ENOMEM;
+	e->mm = mm;
+	rlimits_to_mm(current->proc, mm);
+	mm->may_lock = e->cred.euid == 0;
+	mm_set_mmap_base(mm, STACK_TOP);
+	err = build_stack(e);
+	if (!err)
+		err = elf_load(&e->prog, mm, e->file);
+	if (!err)
+		err = fill_stack(e);
+	if (!err)
+		mm->exe_file = file_mappable(get_file(e->file));
+	return err;
+}
+
+/* ---- alone ----------------------------------------------------------------------------------------- */
+
+static bool is_alone(struct process *p, struct task *t)
+{
+	unsigned long irq = spin_lock_irqsave(&tasklist_lock);
+	bool alone = p->nr_threads == 1 ||
+		     (p->nr_threads == 2 && p->leader != t && p->leader->exit_done);
+
+	spin_unlock_irqrestore(&tasklist_lock, irq);
+	return alone;
+}
+
+/* The last other thread is a leader that has exited: its number becomes ours. */
+static void take_leadership(struct process *p, struct task *t)
+{
+	unsigned long irq = spin_lock_irqsave(&tasklist_lock);
+	struct task *old = p->leader;
+
+	task_unhash(old);
+	task_change_pid(t, p->pid);
+	spin_lock(&p->siglock);
+	p->leader = t;
+	spin_unlock(&p->siglock);
+	t->exit_signal = SIGCHLD;
+	spin_unlock_irqrestore(&tasklist_lock, irq);
+	task_put(old);
+}
+
+/* Kills the other threads and waits until they are gone. 0, or -EAGAIN if this one is to die too. */
+static int exec_alone(struct task *t)
+{
+	struct process *p = t->proc;
+	struct task *other;
+	unsigned long irq = spin_lock_irqsave(&p->siglock);
+	int err;
+
+	if (p->group_exit || p->group_exec) {
+		spin_unlock_irqrestore(&p->siglock, irq);
+		return -EAGAIN;
+	}
+	p->group_exec = t;
+	p->group_stop_count = 0;
+	list_for_each_entry(other, &p->threads, thread_node) {
+		other->stop_pending = false;
+		if (other == t || other->exiting)
+			continue;
+		other->pending.signal |= sigmask(SIGKILL);
+		signal_wake_up(other, true);
+	}
+	spin_unlock_irqrestore(&p->siglock, irq);
+
+	err = wait_event_killable(p->wait_child, is_alone(p, t)) ? -EAGAIN : 0;
+	if (!err && p->leader != t)
+		take_leadership(p, t);
+	irq = spin_lock_irqsave(&p->siglock);
+	p->group_exec = NULL;
+	recalc_sigpending(t);
+	spin_unlock_irqrestore(&p->siglock, irq);
+	return err;
+}
+
+/* ---- commit ------------------------------------------------------------------------------------------ */
+
+static void exchange_mm(struct exec *e, struct task *t)
+{
+	struct mm_struct *old = t->thread.mm;
+	unsigned long irq;
+
+	if (old)
+		exit_mm_release(t);
+	irq = spin_lock_irqsave(&t->proc->siglock);
+	if (old)
+		task_detach_mm_counts(t);
+	mm_activate(e->mm);
+	task_attach_mm_counts(t);
+	spin_unlock_irqrestore(&t->proc->siglock, irq);
+	e->mm = NULL;
+	if (old)
+		mm_put_user(old);
+}
+
+static void set_comm(struct task *t, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char name[16] = {0};
+
+	strscpy(name, slash ? slash + 1 : path, sizeof(name));
+	memcpy(t->thread.comm, name, sizeof(name));
+}
+
+static void install_creds(struct exec *e, struct task *t)
+{
+	t->cred = e->cred;
+	if (e->setid) {
+		t->pdeath_signal = 0;
+		t->personality = 0;
+	}
+	t->proc->dumpable =
+		!(e->setid || e->cred.uid != e->cred.euid || e->cred.gid != e->cred.egid);
+}
+
+static void start_registers(struct exec *e, struct task *t)
+{
+	struct trapframe *tf = t->tf;
+
+	user_bases_set(0, 0);
+	fpu_reset(current->thread.fpu);
+	memset(tf, 0, sizeof(*tf));
+	tf->rip = e->prog.start;
+	tf->rsp = e->sp;
+	tf->cs = USER_CS;
+	tf->ss = USER_DS;
+	tf->rflags = X86_EFLAGS_IF | X86_EFLAGS_FIXED;
+	tf->orig_rax = (u64)-1;
+	tf_force_iret(tf);
+}
+
+static void exec_commit(struct exec *e, struct task *t)
+{
+	exchange_mm(e, t);
+	t->thread.flags &= ~(unsigned int)THREAD_KTHREAD;
+	flush_signal_handlers(t->proc);
+	t->altstack = (struct stack_info){0};
+	t->restart.fn = NULL;
+	t->set_child_tid = NULL;
+	t->trap_nr = t->trap_err = t->trap_cr2 = 0;
+	t->exit_signal = SIGCHLD;
+	install_creds(e, t);
+	set_comm(t, e->filename);
+	files_close_on_exec(t->files);
+	t->proc->did_exec = true;
+	start_registers(e, t);
+}
+
+/* What the steps after exec_alone() need, while failing is still possible. */
+static int exec_prepare(struct task *t)
+{
+	if (!t->thread.fpu) {
+		struct fpu_state *fpu = fpu_state_alloc();
+
+		if (!fpu)
+			return -ENOMEM;
+		fpu_init_state(fpu);
+		local_irq_disable(); /* a switch would save registers that are not ours yet */
+		t->thread.fpu = fpu;
+		fpu_reset(current->thread.fpu);
+		user_bases_set(0, 0);
+		local_irq_enable();
+	}
+	return files_unshare();
+}
+
+static void exec_free(struct exec *e)
+{
+	elf_close(&e->prog);
+	if (e->mm)
+		mm_put_user(e->mm);
+	exec_close_file(e);
+	while (e->nr_prefix)
+		pop_prefix(e);
+	kvfree(e->args);
+	kfree(e);
+}
+
+static int exec_common(const char *path, const struct arg_source *argv,
+		       const struct arg_source *envp)
+{
+	struct exec *e = kzalloc(sizeof(*e), GFP_KERNEL);
+	struct task *t = current;
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	e->filename = path;
+	t->in_execve = true;
+	err = exec_resolve(e);
+	if (!err)
+		err = exec_arguments(e, argv, envp);
+	if (!err) {
+		exec_creds(e);
+		err = exec_build(e);
+	}
+	if (!err)
+		err = exec_prepare(t);
+	if (!err)
+		err = exec_alone(t);
+	if (!err)
+		exec_commit(e, t);
+	t->in_execve = false;
+	exec_free(e);
+	return err;
+}
+
+long do_execve(const char *path, const char __user *const __user *argv,
+	       const char __user *const __user *envp)
+{
+	struct arg_source a = {.vec = argv}, v = {.vec = envp};
+
+	return exec_common(path, &a, &v);
+}
+
+int kernel_execve(const char *path, const char *const *argv, const char *const *envp)
+{
+	struct arg_source a = {argv, true}, v = {envp, true};
+
+	return exec_common(path, &a, &v);
+}
+
+SYSCALL3(execve, const char __user *, upath, const char __user *const __user *, argv,
+	 const char __user *const __user *, envp)
+{
+	char *path = getname(upath, 0);
+	long err;
+
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	err = do_execve(path, argv, envp);
+	putname(path);
+	return err;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Process groups and sessions: what a shell's job control stands on.
+ *
+ * A session is a set of groups with (perhaps) one terminal; a group is a job, signalled as one. Ids
+ * are the pid of whoever founded them. A process may be moved by its parent until it execs, by
+ * itself at any time, and only within its session; a session's leader cannot be moved.
+ */
+#include <kernel/internal.h>
+#include <kernel/syscall.h>
+#include <kernel/x86/uaccess.h>
+
+SYSCALL0(getpid)
+{
+	return current->proc->pid;
+}
+SYSCALL0(getppid)
+{
+	return READ_ONCE(current->proc->ppid);
+}
+SYSCALL0(gettid)
+{
+	return current->pid;
+}
+SYSCALL0(getpgrp)
+{
+	return READ_ONCE(current->proc->pgid);
+}
+
+static int check_setpgid(const struct process *p, pid_t pgid)
+{
+	struct process *me = current->proc;
+	struct process *in_group;
+
+	if (p != me) {
+		if (p->parent != me)
+			return -ESRCH;
+		if (p->sid != me->sid)
+			return -EPERM;
+		if (p->did_exec)
+			return -EACCES;
+	}
+	if (p->leader_of_session)
+		return -EPERM;
+	if (pgid == p->pid)
+		return 0;
+	in_group = pgrp_first(pgid);
+	return in_group && in_group->sid == me->sid ? 0 : -EPERM;
+}
+
+SYSCALL2(setpgid, pid_t, pid, pid_t, pgid)
+{
+	struct process *p;
+	unsigned long irq;
+	int err;
+
+	if (!pid)
+		pid = current->proc->pid;
+	if (!pgid)
+		pgid = pid;
+	if (pgid < 0)
+		return -EINVAL;
+	irq = spin_lock_irqsave(&tasklist_lock);
+	p = process_find_locked(pid);
+	err = p ? check_setpgid(p, pgid) : -ESRCH;
+	if (!err && p->pgid != pgid)
+		process_set_pgrp(p, pgid);
+	spin_unlock_irqrestore(&tasklist_lock, irq);
+	return err;
+}
+
+static int group_or_session(pid_t pid, bool session)
+{
+	unsigned long irq = spin_lock_irqsave(&tasklist_lock);
+	struct task *t = pid ? task_find_locked(pid) : current;
+	int id = -ESRCH;
+
+	if (t)
+		id = session ? t->proc->sid : t->proc->pgid;
+	spin_unlock_irqrestore(&tasklist_lock, irq);
+	return id;
+}
+
+SYSCALL1(getpgid, pid_t, pid)
+{
+	return group_or_session(pid, false);
+}
+SYSCALL1(getsid, pid_t, pid)
+{
+	return group_or_session(pid, true);
+}
+
+SYSCALL0(setsid)
+{
+	struct process *p = current->proc;
+	unsigned long irq = spin_lock_irqsave(&tasklist_lock);
+	int ret = -EPERM;
+
+	/* A group of that number, the caller's own or left over from a child of his, stays as it is. */
+	if (!p->leader_of_session && !pgrp_exists(p->pid)) {
+		process_set_session(p, p->pid);
+		process_set_pgrp(p, p->pid);
+		p->leader_of_session = true;
+		p->tty = NULL;
+		ret = p->pid;
+	}
+	spin_unlock_irqrestore(&tasklist_lock, irq);
+	return ret;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lock checker of debug builds.
+ *
+ * Problem: a deadlock shows only when two CPUs meet in it; a wrong order of locks is there in every
+ * run. So every acquisition is checked against the one order that lock_class.h lists:
+ *
+ *  1. A lock may be taken only while all held ones are of an earlier class; two of one class only
+ *     where class_nests() says so. A trylock cannot wait and is exempt.
+ *  2. No lock is taken twice by one thread.
+ *  3. A class that an interrupt handler takes must never be taken with interrupts on: the handler
+ *     could come on the same CPU and wait for ever. Locks that the interrupted thread holds do not
+ *     count for rule 1 inside the handler: rule 3 makes that safe.
+ *  4. Nothing sleeps while a spinlock is held or in a handler (might_sleep()).
+ *
+ * Each thread records what it holds in itself; the per-class bits of rule 3 are set once and read
+ * without a lock. Simplified against Linux's lockdep: the order is declared, not learned, so there
+ * is no graph.
+ */
+#include <kernel/sched/sched.h>
+#include <kernel/sync/spinlock.h>
+
+#ifdef CONFIG_DEBUG
+
+#define CLASS_IN_IRQ  0x1
+#define CLASS_IRQS_ON 0x2
+static u8 class_use[NR_LOCK_CLASSES];
+
+/* Two locks of these classes may be held together; the order among them is stated where it is done. */
+static bool class_nests(enum lock_class cls)
+{
+	return cls == LOCK_INODE || cls == LOCK_PT || cls == LOCK_PIPE || cls == LOCK_FUTEX ||
+	       cls == LOCK_MMAP || cls == LOCK_VMA || cls == LOCK_ANON_VMA || cls == LOCK_PAGE ||
+	       cls == LOCK_SIGHAND;
+}
+
+static void check_irq_use(enum lock_class cls)
+{
+	u8 use = in_irq() ? CLASS_IN_IRQ : irqs_disabled() ? 0 : CLASS_IRQS_ON;
+
+	if ((class_use[cls] & use) == use)
+		return;
+	class_use[cls] |= use;
+	if (class_use[cls] == (CLASS_IN_IRQ | CLASS_IRQS_ON))
+		panic("lock class %d is taken in an interrupt handler and with interrupts on", cls);
+}
+
+static void check_order(const struct thread *t, enum lock_class cls, const void *lock)
+{
+	for (int i = in_irq() ? t->irq_held_base : 0; i < t->nr_held; i++) {
+		const struct held_lock *h = &t->held[i];
+
+		if (h->class > (int)cls || (h->class == (int)cls && !class_nests(cls)))
+			panic("lock order: class %d (%pS %p) taken while class %d (%pS %p) is held",
+			      cls, lock, lock, h->class, h->lock, h->lock);
+	}
+}
+
+void lock_check_acquire(enum lock_class cls, const void *lock, unsigned int how)
+{
+	struct thread *t = current_thread();
+
+	if (cls == LOCK_NONE || !t)
+		return;
+	for (int i = 0; i < t->nr_held; i++)
+		if (t->held[i].lock == lock)
+			panic("lock %pS %p of class %d is taken twice", lock, lock, cls);
+	if (how & LOCK_SPIN)
+		check_irq_use(cls);
+	if (!(how & LOCK_TRY))
+		check_order(t, cls, lock);
+	if (t->nr_held == (int)ARRAY_SIZE(t->held))
+		panic("more than %zu locks held", ARRAY_SIZE(t->held));
+	t->held[t->nr_held++] = (struct held_lock){lock, cls};
+	if (how & LOCK_SPIN)
+		t->nr_spin_held++;
+}
+
+void lock_check_release(enum lock_class cls, const void *lock, unsigned int how)
+{
+	struct thread *t = current_thread();
+
+	if (cls == LOCK_NONE || !t)
+		return;
+	for (int i = t->nr_held - 1; i >= 0; i--) {
+		if (t->held[i].lock != lock)
+			continue;
+		t->nr_held--;
+		for (; i < t->nr_held; i++)
+			t->held[i] = t->held[i + 1];
+		if (how & LOCK_SPIN)
+			t->nr_spin_held--;
+		return;
+	}
+	panic("lock %pS %p of class %d is released but not held", lock, lock, cls);
+}
+
+bool lock_check_held(const void *lock)
+{
+	const struct thread *t = current_thread();
+
+	if (!t)
+		return true;
+	for (int i = 0; i < t->nr_held; i++)
+		if (t->held[i].lock == lock)
+			return true;
+	return false;
+}
+
+#endif

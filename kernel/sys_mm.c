@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system calls on the own address space. The work is mm's, which knows neither descriptors nor
+ * tasks: here descriptors become files, and the process's limits and privilege are copied to where
+ * mm looks at them, so that a limit changed a moment ago counts.
+ */
+#include <fs/vfs.h>
+#include <kernel/syscall.h>
+#include <kernel/task.h>
+#include <kernel/x86/uaccess.h>
+#include <mm/vma.h>
+
+static struct mm_struct *own_mm(void)
+{
+	struct mm_struct *mm = current_mm();
+
+	mm->rlim_as = rlimit(RLIMIT_AS);
+	mm->rlim_data = rlimit(RLIMIT_DATA);
+	mm->rlim_stack = rlimit(RLIMIT_STACK);
+	mm->rlim_memlock = rlimit(RLIMIT_MEMLOCK);
+	mm->may_lock = capable();
+	return mm;
+}
+
+static long mmap_file(unsigned long addr, size_t len, int prot, int flags, int fd, u64 pgoff)
+{
+	struct file *file = fget(fd);
+	long ret;
+
+	if (!file)
+		return -EBADF;
+	if (flags & MAP_HUGETLB)
+		ret = -EINVAL; /* not a file of huge pages */
+	else
+		ret = do_mmap(own_mm(), file_mappable(file), addr, len, prot, flags, pgoff);
+	fput(file);
+	return ret;
+}
+
+SYSCALL6(mmap, unsigned long, addr, size_t, len, int, prot, int, flags, int, fd, unsigned long, off)
+{
+	if (off & ~PAGE_MASK)
+		return -EINVAL;
+	if (!(flags & MAP_ANONYMOUS))
+		return mmap_file(addr, len, prot, flags, fd, off >> PAGE_SHIFT);
+	if (flags & MAP_HUGETLB)
+		return -ENOMEM; /* as Linux with an empty pool */
+	return do_mmap(own_mm(), NULL, addr, len, prot, flags, off >> PAGE_SHIFT);
+}
+
+SYSCALL2(munmap, unsigned long, addr, size_t, len)
+{
+	return do_munmap(current_mm(), addr, len);
+}
+
+SYSCALL3(mprotect, unsigned long, addr, size_t, len, int, prot)
+{
+	return do_mprotect(own_mm(), addr, len, prot);
+}
+
+SYSCALL1(brk, unsigned long, brk)
+{
+	return do_brk(own_mm(), brk);
+}
+
+SYSCALL5(mremap, unsigned long, old, size_t, old_len, size_t, new_len, unsigned long, flags,
+	 unsigned long, new_addr)
+{
+	if (flags >> 31)
+		return -EINVAL;
+	return do_mremap(own_mm(), old, old_len, new_len, (int)flags, new_addr);
+}
+
+SYSCALL3(madvise, unsigned long, addr, size_t, len, int, advice)
+{
+	return do_madvise(own_mm(), addr, len, advice);
+}
+
+SYSCALL3(msync, unsigned long, addr, size_t, len, int, flags)
+{
+	return do_msync(current_mm(), addr, len, flags);
+}
+
+/* A page of answers at a time. */
+static long mincore_chunks(unsigned long addr, size_t pages, u8 __user *vec, u8 *buf)
+{
+	while (pages) {
+		size_t n = min(pages, (size_t)PAGE_SIZE);
+		long err = do_mincore(current_mm(), addr, n, buf);
+
+		if (err)
+			return err;
+		if (copy_to_user(vec, buf, n))
+			return -EFAULT;
+		addr += n << PAGE_SHIFT;
+		vec += n;
+		pages -= n;
+		cond_resched();
+	}
+	return 0;
+}
+
+SYSCALL3(mincore, unsigned long, addr, size_t, len, u8 __user *, vec)
+{
+	size_t pages = (len >> PAGE_SHIFT) + !!(len & ~PAGE_MASK);
+	u8 *buf;
+	long ret;
+
+	if (addr & ~PAGE_MASK)
+		return -EINVAL;
+	if (!access_ok((void __user *)addr, len))
+		return -ENOMEM;
+	if (!access_ok(vec, pages))
+		return -EFAULT;
+	buf = get_free_page(GFP_USER);
+	if (!buf)
+		return -EAGAIN;
+	ret = mincore_chunks(addr, pages, vec, buf);
+	free_page(buf);
+	return ret;
+}
+
+SYSCALL2(mlock, unsigned long, addr, size_t, len)
+{
+	return do_mlock(own_mm(), addr, len, 0);
+}
+
+SYSCALL3(mlock2, unsigned long, addr, size_t, len, int, flags)
+{
+	return do_mlock(own_mm(), addr, len, (unsigned int)flags);
+}
+
+SYSCALL2(munlock, unsigned long, addr, size_t, len)
+{
+	return do_munlock(current_mm(), addr, len);
+}
+
+SYSCALL1(mlockall, int, flags)
+{
+	return do_mlockall(own_mm(), flags);
+}
+
+SYSCALL0(munlockall)
+{
+	return do_munlockall(current_mm());
+}

@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of tasks and processes.
+ *
+ * Problem: find a thread, a process, a process group or a session by its number; keep a number from
+ * being used again while any of the four still has it; let others look at a task that may exit.
+ *
+ * Idea: three hash tables of intrusive lists, all under tasklist_lock. A number is free when none of
+ * the three knows it, so there is no bitmap to keep in step. A task enters the tables in the last
+ * step of fork that can fail, and so never leaves them half made.
+ *
+ *	task     count = 1 (in the table) + 1 (its stack is in use) + those who looked it up
+ *	process  count = 1 (in the table) + 1 for each task + those who looked it up
+ *
+ * The last reference frees. The one of the running stack is dropped in thread_dead(), by the thread
+ * that runs next and in a place where nothing may sleep: if it is the last, the task goes on a list
+ * that the next fork or wait frees.
+ *
+ * Locking: tasklist_lock (a spinlock, interrupts off), then siglock for what signals look at.
+ *
+ * Simplified: no pid namespaces, one lock for the whole table, no RCU: looking up costs the lock.
+ */
+#include <fs/vfs.h>
+#include <kernel/internal.h>
+#include <kernel/lib/bug.h>
+#include <kernel/lib/hash.h>
+#include <kernel/lib/printf.h>
+#include <kernel/lib/printk.h>
+#include <kernel/lib/random.h>
+#include <kernel/lib/string.h>
+#include <kernel/x86/fpu.h>
+#include <mm/slab.h>
+#include <mm/vmalloc.h>
+
+#define HASH_BITS 8 /* 256 lists: 4 KiB a table, ten entries a list with 2,500 processes */
+#define HASH_SIZE (1u << HASH_BITS)
+
+spinlock_t tasklist_lock = SPINLOCK_INIT(LOCK_TASK);
+struct list_head all_processes = LIST_HEAD_INIT(all_processes);
+struct process *init_process;
+void (*tty_session_exit_hook)(struct process *leader);
+void (*tty_info_hook)(const struct tty *tty, kdev_t *dev, pid_t *pgrp);
+
+static struct list_head pid_hash[HASH_SIZE], pgrp_hash[HASH_SIZE], sid_hash[HASH_SIZE];
+static pid_t last_pid = 1;    /* (T) 1 is kept for init */
+static unsigned int nr_tasks; /* (T) */
+static u64 total_forks;       /* (T) */
+static struct kmem_cache *task_cache, *process_cache, *fpu_cache;
+
+static struct task boot_task; /* pid 0, the idle thread */
+static struct process boot_process;
+
+static spinlock_t dead_lock = SPINLOCK_INIT(LOCK_LEAF);
+static LIST_HEAD(dead_tasks); /* (dead_lock) through task->pid_hash */
+
+static unsigned int hash_id(pid_t id)
+{
+	return (unsigned int)id & (HASH_SIZE - 1);
+}
+
+/* ---- lookup ---------------------------------------------------------------------------- */
+
+struct task *task_find_locked(pid_t tid)
+{
+	struct task *t;
+
+	assert_spin_held(&tasklist_lock);
+	list_for_each_entry(t, &pid_hash[hash_id(tid)], pid_hash)
+		if (t->pid == tid)
+			return t;
+	return NULL;
+}
+
+struct process *process_find_locked(pid_t pid)
+{
+	struct task *t = task_find_locked(pid);
+
+	return t && t->proc->pid == pid ? t->proc : NULL;
+}
+
+struct task *task_find_get(pid_t tid)
+{
+	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+	struct task *t = task_find_locked(tid);
+
+	if (t)
+		atomic_inc(&t->count);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return t;
+}
+
+struct process *process_find_get(pid_t pid)
+{
+	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+	struct process *p = process_find_locked(pid);
+
+	if (p)
+		atomic_inc(&p->count);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return p;
+}
+
+struct process *process_next_get(pid_t *pid)
+{
+	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+	struct process *p, *found = NULL;
+
+	list_for_each_entry(p, &all_processes, all_node) {
+		if (p->pid >= *pid) {
+			found = p;
+			*pid = p->pid;
+			atomic_inc(&p->count);
+			break;
+		}
+	}
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return found;
+}
+
+struct process *pgrp_first(pid_t pgid)
+{
+	struct process *p;
+
+	assert_spin_held(&tasklist_lock);
+	list_for_each_entry(p, &pgrp_hash[hash_id(pgid)], pgrp_node)
+		if (p->pgid == pgid)
+			return p;
+	return NULL;
+}
+
+struct process *pgrp_next(struct process *p)
+{
+	const struct list_head *head = &pgrp_hash[hash_id(p->pgid)];
+	pid_t pgid = p->pgid;
+	struct list_head *pos;
+
+	for (pos = p->pgrp_node.next; pos != head; pos = pos->next) {
+		p = list_entry(pos, struct process, pgrp_node);
+		if (p->pgid == pgid)
+			return p;
+	}
+	return NULL;
+}
+
+bool pgrp_exists(pid_t pgid)
+{
+	return pgrp_first(pgid) != NULL;
+}
+
+static bool session_exists(pid_t sid)
+{
+	struct process *p;
+
+	list_for_each_entry(p, &sid_hash[hash_id(sid)], sid_node)
+		if (p->sid == sid)
+			return true;
+	return false;
+}
+
+/* ---- references -------------------------------------------------------------------------- */
+
+void process_put(struct process *p)
+{
+	if (!atomic_dec_and_test(&p->count))
+		return;
+	assert(list_empty(&p->threads) && list_empty(&p->children));
+	signals_release_pending(&p->shared_pending);
+	kmem_cache_free(process_cache, p);
+}
+
+static void task_free(struct task *t)
+{
+	struct process *p = t->proc;
+
+	assert(!t->thread.mm && !t->files && !t->fs);
+	signals_release_pending(&t->pending);
+	if (t->thread.fpu)
+		kmem_cache_free(fpu_cache, t->thread.fpu);
+	kstack_free(t->thread.kstack);
+	kmem_cache_free(task_cache, t);
+	if (p)
+		process_put(p);
+}
+
+void task_put(struct task *t)
+{
+	if (atomic_dec_and_test(&t->count))
+		task_free(t);
+}
+
+/* sched_hooks.thread_dead: the stack is free, but nothing here may sleep. */
+static void thread_dead(struct thread *thread)
+{
+	struct task *t = task_of(thread);
+	unsigned long flags;
+
+	if (!atomic_dec_and_test(&t->count))
+		return;
+	flags = spin_lock_irqsave(&dead_lock);
+	list_add_tail(&t->pid_hash, &dead_tasks);
+	spin_unlock_irqrestore(&dead_lock, flags);
+}
+
+void task_reap_dead(void)
+{
+	LIST_HEAD(list);
+	struct task *t, *next;
+	unsigned long flags;
+
+	if (list_empty(&dead_tasks))
+		return;
+	flags = spin_lock_irqsave(&dead_lock);
+	list_splice_tail(&dead_tasks, &list);
+	spin_unlock_irqrestore(&dead_lock, flags);
+	list_for_each_entry_safe(t, next, &list, pid_hash)
+		task_free(t);
+}
+
+/* A task's mm stays while siglock is held: exit and exec change thread.mm under it. */
+static struct mm_struct *task_get_mm_locked(struct task *t)
+{
+	struct mm_struct *mm = t->thread.mm;
+
+	if (mm)
+		mm_get_user(mm);
+	return mm;
+}
+
+struct mm_struct *process_get_mm(struct process *p)
+{
+	unsigned long flags = spin_lock_irqsave(&p->siglock);
+	struct mm_struct *mm = NULL;
+	struct task *t;
+
+	list_for_each_entry(t, &p->threads, thread_node) {
+		mm = task_get_mm_locked(t);
+		if (mm)
+			break;
+	}
+	spin_unlock_irqrestore(&p->siglock, flags);
+	return mm;
+}
+
+struct files_struct *task_get_files(struct task *t)
+{
+	unsigned long flags = spin_lock_irqsave(&t->proc->siglock);
+	struct files_struct *files = t->files ? files_get(t->files) : NULL;
+
+	spin_unlock_irqrestore(&t->proc->siglock, flags);
+	return files;
+}
+
+struct fs_struct *task_get_fs(struct task *t)
+{
+	unsigned long flags = spin_lock_irqsave(&t->proc->siglock);
+	struct fs_struct *fs = t->fs ? fs_get(t->fs) : NULL;
+
+	spin_unlock_irqrestore(&t->proc->siglock, flags);
+	return fs;
+}
+
+/* ---- birth --------------------------------------------------------------------------------- */
+
+static void process_setup(struct process *p)
+{
+	atomic_set(&p->count, 1);
+	list_init(&p->threads);
+	list_init(&p->children);
+	list_init(&p->sibling);
+	list_init(&p->all_node);
+	list_init(&p->pgrp_node);
+	list_init(&p->sid_node);
+	list_init(&p->shared_pending.queue);
+	spin_lock_init(&p->siglock, LOCK_SIGHAND);
+	wait_queue_init(&p->wait_child);
+	timer_init(&p->real_timer, itimer_real_fn);
+	p->dumpable = 1;
+	p->start_time = ktime_get();
+}
+
+/* Without action and rlim, the bulk of it: the caller copies or clears them. */
+struct process *process_alloc(void)
+{
+	struct process *p = kmem_cache_alloc(process_cache, GFP_KERNEL);
+	const size_t after = offsetof(struct process, rlim) + sizeof(p->rlim);
+
+	if (!p)
+		return NULL;
+	memset(p, 0, offsetof(struct process, action));
+	memset(&p->shared_pending, 0,
+	       offsetof(struct process, rlim) - offsetof(struct process, shared_pending));
+	memset((char *)p + after, 0, sizeof(*p) - after);
+	process_setup(p);
+	return p;
+}
+
+/* A different value for each thread, from one random number: chacha20 would be a tenth of fork's
+ * cost. (splitmix64; a zero byte below stops string overruns.) */
+static unsigned long new_canary(void)
+{
+	static u64 state;
+	u64 z;
+
+	if (unlikely(!state))
+		state = get_random_u64() | 1;
+	z = __atomic_add_fetch(&state, GOLDEN_RATIO_64, __ATOMIC_RELAXED);
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return (z ^ z >> 31) & ~0xffUL;
+}
+
+static void task_setup(struct task *t)
+{
+	list_init(&t->thread_node);
+	list_init(&t->pid_hash);
+	list_init(&t->pending.queue);
+	t->exit_signal = SIGCHLD;
+	atomic_set(&t->count, 2);
+}
+
+struct task *task_alloc(void)
+{
+	struct task *t = kmem_cache_alloc(task_cache, GFP_KERNEL | __GFP_ZERO);
+
+	if (!t)
+		return NULL;
+	t->thread.kstack = kstack_alloc(0);
+	if (!t->thread.kstack) {
+		kmem_cache_free(task_cache, t);
+		return NULL;
+	}
+	task_setup(t);
+	t->thread.canary = new_canary();
+	t->tf = (struct trapframe *)((u64)t->thread.kstack + KSTACK_SIZE) - 1;
+	return t;
+}
+
+/* What task_alloc() gave, with what the failed fork has attached to it already dropped. */
+void task_free_unpublished(struct task *t)
+{
+	task_free(t);
+}
+
+/* Contents undefined. */
+struct fpu_state *fpu_state_alloc(void)
+{
+	return kmem_cache_alloc(fpu_cache, GFP_KERNEL);
+}
+
+static bool pid_in_use(pid_t pid)
+{
+	return task_find_locked(pid) || pgrp_exists(pid) || session_exists(pid);
+}
+
+static pid_t pid_alloc(void)
+{
+	pid_t pid = last_pid;
+
+	for (int tries = 0; tries < PID_MAX; tries++) {
+		if (++pid >= PID_MAX)
+			pid = RESERVED_PIDS;
+		if (!pid_in_use(pid)) {
+			last_pid = pid;
+			return pid;
+		}
+	}
+	return 0;
+}
+
+void process_set_parent(struct process *p, struct process *parent)
+{
+	assert_spin_held(&tasklist_lock);
+	list_del(&p->sibling);
+	p->parent = parent;
+	WRITE_ONCE(p->ppid, parent->pid);
+	list_add_tail(&p->sibling, &parent->children);
+}
+
+void process_set_pgrp(struct process *p, pid_t pgid)
+{
+	assert_spin_held(&tasklist_lock);
+	list_del(&p->pgrp_node);
+	p->pgid = pgid;
+	list_add_tail(&p->pgrp_node, &pgrp_hash[hash_id(pgid)]);
+}
+
+void process_set_session(struct process *p, pid_t sid)
+{
+	assert_spin_held(&tasklist_lock);
+	list_del(&p->sid_node);
+	p->sid = sid;
+	list_add_tail(&p->sid_node, &sid_hash[hash_id(sid)]);
+}
+
+/* all_processes is in pid order; a new pid is nearly always the highest. */
+static void insert_sorted(struct process *p)
+{
+	struct list_head *pos = all_processes.prev;
+
+	while (pos != &all_processes && list_entry(pos, struct process, all_node)->pid > p->pid)
+		pos = pos->prev;
+	list_add(&p->all_node, pos);
+}
+
+static void publish_process(struct process *p, struct task *leader, struct process *parent)
+{
+	p->pid = leader->pid;
+	p->leader = leader;
+	process_set_parent(p, parent);
+	process_set_pgrp(p, p->pgid);
+	process_set_session(p, p->sid);
+	insert_sorted(p);
+}
+
+int task_publish(struct task *t, struct process *parent, pid_t fixed_pid)
+{
+	struct process *p = t->proc;
+	pid_t pid = fixed_pid ? fixed_pid : pid_alloc();
+
+	assert_spin_held(&tasklist_lock);
+	if (!pid)
+		return -EAGAIN;
+	t->pid = pid;
+	if (parent)
+		publish_process(p, t, parent);
+	list_add_tail(&t->pid_hash, &pid_hash[hash_id(pid)]);
+	spin_lock(&p->siglock);
+	list_add_tail(&t->thread_node, &p->threads);
+	p->nr_threads++;
+	spin_unlock(&p->siglock);
+	atomic_inc(&p->live);
+	nr_tasks++;
+	total_forks++;
+	return 0;
+}
+
+void task_change_pid(struct task *t, pid_t pid)
+{
+	assert_spin_held(&tasklist_lock);
+	list_del(&t->pid_hash);
+	t->pid = pid;
+	list_add_tail(&t->pid_hash, &pid_hash[hash_id(pid)]);
+}
+
+/* ---- death --------------------------------------------------------------------------------- */
+
+void task_unhash(struct task *t)
+{
+	struct process *p = t->proc;
+
+	assert_spin_held(&tasklist_lock);
+	list_del(&t->pid_hash);
+	spin_lock(&p->siglock);
+	list_del(&t->thread_node);
+	p->nr_threads--;
+	spin_unlock(&p->siglock);
+	nr_tasks--;
+}
+
+void process_release(struct process *p)
+{
+	assert(p->zombie && p->nr_threads == 1);
+	task_unhash(p->leader);
+	list_del(&p->sibling);
+	list_del(&p->all_node);
+	list_del(&p->pgrp_node);
+	list_del(&p->sid_node);
+}
+
+unsigned int nr_threads_all(void)
+{
+	return READ_ONCE(nr_tasks);
+}
+
+u64 nr_forks(void)
+{
+	return READ_ONCE(total_forks);
+}
+
+pid_t last_pid_used(void)
+{
+	return READ_ONCE(last_pid);
+}
+
+/* An eighth of memory at most for kernel stacks, as Linux; 20 are always allowed. */
+unsigned int max_threads(void)
+{
+	unsigned long n = totalram_pages() / (8 * (KSTACK_SIZE / PAGE_SIZE));
+
+	return (unsigned int)min(max(n, 20UL), (unsigned long)PID_MAX);
+}
+
+/* ---- times --------------------------------------------------------------------------------- */
+
+/* Splits the exact total in the ratio of the ticks seen (in ms, so that products fit 64 bits). */
+static void split_time(u64 total, u64 u, u64 s, u64 *utime, u64 *stime)
+{
+	u64 sum;
+
+	u /= NSEC_PER_MSEC;
+	sum = u + s / NSEC_PER_MSEC;
+	*utime = sum ? total / sum * u + total % sum * u / sum : total;
+	*stime = total - *utime;
+}
+
+static u64 thread_exec_ns(const struct thread *t)
+{
+	u64 ns = READ_ONCE(t->sum_exec_ns);
+
+	if (t == current_thread())
+		ns += (u64)ktime_get() - t->exec_start;
+	return ns;
+}
+
+u64 task_cpu_ns(struct task *t, u64 *utime, u64 *stime)
+{
+	u64 total = thread_exec_ns(&t->thread);
+
+	split_time(total, t->thread.utime_ns, t->thread.stime_ns, utime, stime);
+	return total;
+}
+
+u64 process_cpu_ns(struct process *p, u64 *utime, u64 *stime)
+{
+	unsigned long flags = spin_lock_irqsave(&p->siglock);
+	struct task *t;
+	u64 u, s;
+
+	*utime = p->utime_ns;
+	*stime = p->stime_ns;
+	list_for_each_entry(t, &p->threads, thread_node) {
+		if (t->exit_done)
+			continue; /* already in the process's own sum */
+		task_cpu_ns(t, &u, &s);
+		*utime += u;
+		*stime += s;
+	}
+	spin_unlock_irqrestore(&p->siglock, flags);
+	return *utime + *stime;
+}
+
+void process_faults(struct process *p, u64 *min_flt, u64 *maj_flt)
+{
+	unsigned long flags = spin_lock_irqsave(&p->siglock);
+	struct task *t;
+
+	*min_flt = p->min_flt;
+	*maj_flt = p->maj_flt;
+	list_for_each_entry(t, &p->threads, thread_node) {
+		const struct mm_struct *mm = t->thread.mm;
+
+		if (mm) {
+			*min_flt += (u64)atomic_long_read(&mm->min_flt) - t->flt_base_min;
+			*maj_flt += (u64)atomic_long_read(&mm->maj_flt) - t->flt_base_maj;
+			break; /* all threads share it */
+		}
+	}
+	spin_unlock_irqrestore(&p->siglock, flags);
+}
+
+/* ---- kernel threads -------------------------------------------------------------------------- */
+
+struct kthread_start {
+	int (*fn)(void *arg);
+	void *arg;
+};
+
+static void kthread_entry(void *p)
+{
+	struct kthread_start start = *(struct kthread_start *)p;
+
+	kfree(p);
+	start.fn(start.arg);
+	do_exit(0);
+}
+
+static void kthread_init_task(struct task *t, struct process *p, const char *name)
+{
+	t->proc = p;
+	atomic_inc(&p->count);
+	t->thread.flags = THREAD_KTHREAD;
+	t->thread.cpus_allowed = ~0UL;
+	t->blocked = ~0UL;
+	strscpy(t->thread.comm, name, sizeof(t->thread.comm));
+	t->fs = fs_get(&init_fs);
+	p->leader = t;
+	memset(p->action, 0, sizeof(p->action));
+	rlimits_init(p);
+}
+
+/* fixed_pid: 1 for init, else 0. */
+static struct task *kthread_create(int (*fn)(void *arg), void *arg, const char *name,
+				   pid_t fixed_pid)
+{
+	struct kthread_start *start = kmalloc(sizeof(*start), GFP_KERNEL);
+	struct process *p = process_alloc();
+	struct task *t = task_alloc();
+	unsigned long flags;
+	int err;
+
+	if (!start || !p || !t)
+		goto nomem;
+	*start = (struct kthread_start){fn, arg};
+	kthread_init_task(t, p, name);
+	thread_init(&t->thread, kthread_entry, start);
+	flags = spin_lock_irqsave(&tasklist_lock);
+	err = task_publish(t, &boot_process, fixed_pid);
+	if (!err && fixed_pid == 1) {
+		init_process = p;
+		p->unkillable = true;
+	}
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	if (!err)
+		return t;
+	fs_put(t->fs);
+	t->fs = NULL;
+nomem:
+	if (t)
+		task_free(t);
+	if (p)
+		process_put(p);
+	kfree(start);
+	return ERR_PTR(t && p ? -EAGAIN : -ENOMEM);
+}
+
+struct task *kthread_run(int (*fn)(void *arg), void *arg, const char *fmt, ...)
+{
+	struct task *t;
+	char name[16];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vscnprintf(name, sizeof(name), fmt, ap);
+	va_end(ap);
+	t = kthread_create(fn, arg, name, 0);
+	if (!IS_ERR(t))
+		thread_wake(&t->thread);
+	return IS_ERR(t) ? ERR_PTR(-ENOMEM) : t;
+}
+
+int init_thread(void *unused); /* init.c */
+
+void start_init(void)
+{
+	struct task *t = kthread_create(init_thread, NULL, "init", 1);
+
+	if (IS_ERR(t))
+		panic("no memory for init");
+	thread_wake(&t->thread);
+}
+
+/* ---- boot ------------------------------------------------------------------------------------ */
+
+static void boot_process_init(void)
+{
+	process_setup(&boot_process);
+	boot_process.leader = &boot_task;
+	list_add_tail(&boot_task.thread_node, &boot_process.threads);
+	boot_process.nr_threads = 1;
+	atomic_set(&boot_process.live, 1);
+	/* Kernel threads are its children and nobody waits for them. */
+	boot_process.action[SIGCHLD - 1].handler = SIG_IGN;
+	boot_process.action_set = sigmask(SIGCHLD);
+	rlimits_init(&boot_process);
+}
+
+void task_init(void)
+{
+	for (unsigned int i = 0; i < HASH_SIZE; i++) {
+		list_init(&pid_hash[i]);
+		list_init(&pgrp_hash[i]);
+		list_init(&sid_hash[i]);
+	}
+	task_cache = kmem_cache_create("task_struct", sizeof(struct task), 0, SLAB_PANIC, NULL);
+	process_cache =
+		kmem_cache_create("signal_cache", sizeof(struct process), 0, SLAB_PANIC, NULL);
+	fpu_cache = kmem_cache_create("fpu_state", fpu_state_size(), 64, SLAB_PANIC, NULL);
+	signal_init();
+	futex_init();
+	sched_adopt_boot_thread(&boot_task.thread);
+	task_setup(&boot_task);
+	boot_task.proc = &boot_process;
+	boot_task.fs = &init_fs;
+	boot_task.blocked = ~0UL;
+	boot_task.thread.flags |= THREAD_KTHREAD;
+	boot_process_init();
+	sched_hooks.switch_mm = mm_switch;
+	sched_hooks.thread_dead = thread_dead;
+	sched_hooks.signal_pending = signal_pending_task;
+	sched_hooks.tick = task_tick;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What the assembly files share. */
+/* clang-format off */
+#pragma once
+
+	/* gdb unwinds by .debug_frame; the kernel needs no .eh_frame. */
+	.cfi_sections .debug_frame
+
+	.macro FUNC name
+	.globl	\name
+	.type	\name, @function
+	.balign	16
+\name:
+	.cfi_startproc
+	.endm
+
+	.macro ENDFUNC name
+	.cfi_endproc
+	.size	\name, . - \name
+	.endm
+
+/*
+ * stac and clac, where the processor has SMAP: three-byte NOPs that smap_patch() overwrites at
+ * boot. The sites of a file are a table between SMAP_SITES_BEGIN and SMAP_SITES_END.
+ */
+	.macro SMAP_SITES_BEGIN name
+	.pushsection .rodata.smap_\name, "a"
+	.balign	8
+	.globl	smap_sites_\name
+smap_sites_\name:
+	.popsection
+	.macro STAC
+771:	.byte	0x0f, 0x1f, 0x00
+	.pushsection .rodata.smap_\name, "a"
+	.quad	771b, 0xcb010f			/* 0f 01 cb: stac */
+	.popsection
+	.endm
+	.macro CLAC
+771:	.byte	0x0f, 0x1f, 0x00
+	.pushsection .rodata.smap_\name, "a"
+	.quad	771b, 0xca010f			/* 0f 01 ca: clac */
+	.popsection
+	.endm
+	.endm
+
+	.macro SMAP_SITES_END name
+	.pushsection .rodata.smap_\name, "a"
+	.globl	smap_sites_\name\()_end
+smap_sites_\name\()_end:
+	.popsection
+	.endm
+
+/* A fault at `insn` goes on at `fixup`. */
+	.macro EX_TABLE insn, fixup
+	.pushsection __ex_table, "a"
+	.balign	4
+	.long	\insn - .
+	.long	\fixup - .
+	.popsection
+	.endm

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Device interrupts: the 16 lines of the two 8259s. Handlers run with interrupts off on the stack of
+ * whatever was interrupted; they wake threads, and neither allocate nor take mm's locks.
+ */
+#pragma once
+
+#include <kernel/lib/types.h>
+
+struct trapframe;
+
+#define IRQ_VECTOR_BASE      0x20 /* ISA lines at 0x20 to 0x2f */
+#define NR_IRQS              16
+#define APIC_TIMER_VECTOR    0xf0
+#define APIC_SPURIOUS_VECTOR 0xff
+
+/* Returns true if its device had raised the line: lines can be shared (PCI). */
+typedef bool (*irq_handler_t)(unsigned int irq, void *arg);
+
+/* Adds a handler to a line and enables it. 0, -EINVAL, or -ENOSPC (four handlers a line). */
+int irq_register(unsigned int irq, irq_handler_t fn, void *arg) __must_check;
+void irq_unregister(unsigned int irq, irq_handler_t fn, void *arg);
+void irq_enable_line(unsigned int irq);
+void irq_disable_line(unsigned int irq);
+/* How often each line has fired, for /proc/interrupts and /proc/stat. */
+u64 irq_count(unsigned int irq);
+u64 irq_count_total(void); /* with the timer's */
+u64 timer_irq_count(void);
+
+void pic_init(void); /* remapped and all masked */
+
+/* kernel/sched/tick.c. */
+extern void (*timer_irq_handler)(struct trapframe *tf);
+
+/* From kernel/traps.c: an interrupt has come on vector tf->vector. */
+void irq_dispatch(struct trapframe *tf);

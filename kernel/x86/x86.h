@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine's initialisation, as kernel_main() calls it. */
+#pragma once
+
+/* First of all, without any memory: per-CPU area, CPUID, segments, traps, protections, FPU, clock. */
+void x86_early_init(void);
+/* kernel/traps.c: when ioremap() works: the timer interrupt. Interrupts may be turned on then. */
+void x86_late_init(void);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Overcommit: how much memory may be promised.
+ *
+ * Problem. A private writable page costs nothing until it is touched, so programs are promised more
+ * than there is. Somebody has to say how much more.
+ *
+ * Idea. Every promise (a private writable mapping, a shared memory object, a page of tmpfs) is
+ * charged in pages to one sum, Committed_AS, and vm.overcommit_memory says when to refuse:
+ *	0	only a single request that exceeds all of RAM and swap together
+ *	1	never
+ *	2	when the sum would pass CommitLimit = RAM * overcommit_ratio / 100 + swap, less what is
+ *		kept for root (3 %, at most 8 MiB) and for others to recover with (1/32 of the asking
+ *		space, at most 128 MiB)
+ *
+ * The sum is kept as one atomic and a delta a CPU, which is folded in when it passes
+ * COMMIT_BATCH pages; whoever needs the sum adds the deltas of all CPUs. A charge may race with
+ * others past the limit by as many pages as are charged at the same moment: a promise, not memory.
+ *
+ * mm->committed is the space's part; at its end all of that is given back.
+ */
+#include <kernel/lib/atomic.h>
+#include <kernel/lib/errno.h>
+#include <kernel/x86/percpu.h>
+#include <mm/mm.h>
+
+int sysctl_overcommit_memory, sysctl_overcommit_ratio = 50;
+unsigned long total_swap_pages;
+
+/* As Linux's least batch; with 16 CPUs the global word is off by 2 MiB at most. */
+#define COMMIT_BATCH 32
+
+static atomic_long_t committed_total;
+static DEFINE_PER_CPU(long, committed_delta);
+
+static void committed_add(long pages)
+{
+	long delta = this_cpu_read(committed_delta) + pages;
+
+	if (delta > COMMIT_BATCH || delta < -COMMIT_BATCH) {
+		atomic_long_add(delta, &committed_total);
+		delta = 0;
+	}
+	this_cpu_write(committed_delta, delta);
+}
+
+unsigned long commit_committed(void)
+{
+	long sum = atomic_long_read(&committed_total);
+
+	for_each_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(&committed_delta, cpu));
+	return sum > 0 ? sum : 0;
+}
+
+unsigned long commit_limit(void)
+{
+	return totalram_pages() * (unsigned int)sysctl_overcommit_ratio / 100 + total_swap_pages;
+}
+
+#define MIB_PAGES(n) ((n) << (20 - PAGE_SHIFT))
+
+static bool strict_allows(const struct mm_struct *mm, unsigned long pages)
+{
+	unsigned long allowed = commit_limit(), kept = 0;
+
+	if (mm && !mm->may_lock) /* not root's */
+		kept += min(totalram_pages() / 32, MIB_PAGES(8UL));
+	if (mm)
+		kept += min(mm->total_vm / 32, min(totalram_pages() / 32, MIB_PAGES(128UL)));
+	return commit_committed() + pages + kept <= allowed;
+}
+
+static bool policy_allows(const struct mm_struct *mm, unsigned long pages)
+{
+	switch (sysctl_overcommit_memory) {
+	case 1:
+		return true;
+	case 2:
+		return strict_allows(mm, pages);
+	default:
+		return pages <= totalram_pages() + total_swap_pages;
+	}
+}
+
+void commit_charge_always(struct mm_struct *mm, long pages)
+{
+	committed_add(pages);
+	if (mm)
+		atomic_long_add(pages, &mm->committed);
+}
+
+int commit_charge(struct mm_struct *mm, long pages)
+{
+	if (!policy_allows(mm, pages))
+		return -ENOMEM;
+	commit_charge_always(mm, pages);
+	return 0;
+}
+
+void commit_uncharge(struct mm_struct *mm, long pages)
+{
+	commit_charge_always(mm, -pages);
+}

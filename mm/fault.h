@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page-fault handler's interface (the cases are drawn in fault.c).
+ */
+#pragma once
+
+#include <mm/mm.h>
+
+#define FAULT_FLAG_WRITE    0x01u
+#define FAULT_FLAG_INSTR    0x02u
+#define FAULT_FLAG_USER     0x04u /* from user mode (else the kernel touched user memory) */
+#define FAULT_FLAG_REMOTE   0x08u /* for another space (mm_access) */
+#define FAULT_FLAG_PRESENT  0x10u /* the hardware saw a present entry */
+#define FAULT_FLAG_KILLABLE 0x20u
+
+enum vm_fault {
+	VM_FAULT_DONE,  /* repaired: go on */
+	VM_FAULT_MAJOR, /* repaired, with I/O */
+	VM_FAULT_SIGSEGV_MAPERR,
+	VM_FAULT_SIGSEGV_ACCERR,
+	VM_FAULT_SIGBUS,  /* beyond the end of the file (BUS_ADRERR), or an I/O error */
+	VM_FAULT_OOM,     /* no memory: the caller's policy (DESIGN 9.11) */
+	VM_FAULT_SIGKILL, /* a fatal signal came while waiting */
+	VM_FAULT_RETRY,   /* inside fault.c only: locks were dropped, start again */
+};
+typedef enum vm_fault vm_fault_t;
+
+/* Repairs the fault at addr, or tells why it cannot. Sleeps; no locks held, interrupts on. Counts
+ * minor and major faults. */
+vm_fault_t handle_mm_fault(struct mm_struct *mm, vaddr_t addr, unsigned int fault_flags);
+
+/* Faults addr in (write: for writing, breaking copy-on-write) and returns its page, referenced, so
+ * that it can be used through the direct map. ERR_PTR(-EFAULT, -ENOMEM, -EINTR). Sleeps, no locks
+ * held. The zero page comes without an extra reference: give it back with put_faulted_page(). */
+struct page *fault_in_page(struct mm_struct *mm, vaddr_t addr, bool write);
+void put_faulted_page(struct page *page);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page cache: one address_space a file, holding its cached pages; file faults; and what mm
+ * knows of an open file. mm includes no file system: they plug in here.
+ */
+#pragma once
+
+#include <kernel/lib/radix.h>
+#include <kernel/sync/mutex.h>
+#include <kernel/sync/spinlock.h>
+#include <mm/gfp.h>
+
+struct address_space;
+struct vm_area_struct;
+
+struct address_space_operations {
+	/* Fills the locked page from the file (zeroes past the end) and sets it uptodate. Sleeps. 0 or
+	 * -errno. NULL: pages that are not there are holes and read as zeroes (tmpfs). */
+	int (*readpage)(struct address_space *mapping, struct page *page);
+	/* Writes a locked dirty page out. NULL: never written (tmpfs). */
+	int (*writepage)(struct address_space *mapping, struct page *page);
+	/* Before a new page enters the cache (a size limit, ENOSPC), and after one left; may be NULL. */
+	int (*page_charge)(struct address_space *mapping);
+	void (*page_uncharge)(struct address_space *mapping);
+};
+
+/* The cached pages of one file (inode). 32-byte aligned: struct page names it. */
+struct address_space {
+	struct radix_tree pages; /* (t) index -> struct page, or a value entry (swap, shadow) */
+	spinlock_t tree_lock;    /* (t) */
+	unsigned long nrpages;   /* (t) */
+	struct rwsem i_mmap_lock;
+	struct rb_root i_mmap; /* (i_mmap_lock) interval tree of vmas, by pgoff */
+	const struct address_space_operations *ops; /* (c) */
+	loff_t size; /* of the file, bytes; written under the inode's lock, read freely */
+	bool shmem;  /* (c) swap-backed (tmpfs, shared anonymous): counts as Shmem */
+	atomic_t writable_maps; /* shared writable mappings; < 0: denied */
+	unsigned long
+		committed; /* pages promised for the whole object (shared anonymous memory), given
+				  * back with it; 0: tmpfs pages are charged one by one */
+	void *host;        /* (c) the inode */
+} __aligned(32);
+
+void mapping_init(struct address_space *m, const struct address_space_operations *ops, void *host,
+		  bool shmem);
+
+/* What mm knows of an open file; embedded in struct file. */
+struct mappable;
+struct mappable_ops {
+	void (*get)(struct mappable *f);
+	void (*put)(struct mappable *f); /* sleeps */
+	/* Asked by do_mmap before mapping: may veto (-ENODEV, -EACCES, -EPERM). May be NULL. */
+	int (*mmap)(struct mappable *f, struct vm_area_struct *vma);
+};
+#define MAPPABLE_READ   0x1u /* open for reading */
+#define MAPPABLE_WRITE  0x2u /* open for writing */
+#define MAPPABLE_NOEXEC 0x4u
+#define MAPPABLE_ZERO   0x8u /* /dev/zero: map as anonymous */
+struct mappable {
+	const struct mappable_ops *ops;
+	struct address_space *mapping; /* NULL: cannot be mapped (ENODEV) */
+	unsigned int access;           /* MAPPABLE_* */
+};
+
+/* A new unnamed tmpfs-like file for MAP_SHARED|MAP_ANONYMOUS and /dev/zero; provided by fs/tmpfs.c
+ * through this hook. ERR_PTR on failure; the caller owns the reference. */
+extern struct mappable *(*shmem_file_setup)(size_t size);
+
+/* The cached page at index, referenced, or NULL (also for a value entry). */
+struct page *find_get_page(struct address_space *m, u64 index);
+/* The same, locked; checked again after the lock is held. */
+struct page *find_lock_page(struct address_space *m, u64 index);
+/* Finds it or makes it: referenced, locked; a new page is not uptodate. ERR_PTR(-ENOMEM, ...). */
+struct page *find_or_create_page(struct address_space *m, u64 index, gfp_t gfp);
+/* Referenced, unlocked, uptodate; read in if needed. A hole of a mapping without readpage: a new zeroed page if create, else
+ * NULL. ERR_PTR on errors. *major is set if it did I/O (may be NULL). */
+struct page *filemap_get_page(struct address_space *m, u64 index, bool create, bool *major);
+/* Puts the new page (refcount held by the caller, locked) in at index: 0, -EEXIST, -ENOMEM. */
+int add_to_page_cache(struct page *page, struct address_space *m, u64 index, gfp_t gfp);
+
+/* The referenced, uptodate pages among [first, first + n), each at pages[index - first], NULL for
+ * those that are not there or not ready: how many there are. n <= 64. Does not sleep. */
+unsigned int filemap_get_cached(struct address_space *m, u64 first, unsigned int n,
+				struct page **pages);
+/* Removes a locked page: it is no file's any more. The caller keeps its own reference. */
+void delete_from_page_cache(struct page *page);
+/* Marks a cached page dirty and counts it (a page that has left the cache: only the flag). Called under
+ * a page-table lock, from fault.c and zap.c; takes tree_lock. */
+void set_page_dirty(struct page *page);
+void filemap_init(void); /* at boot, before the first mapping_init() */
+
+/* Copying file data, a page at a time, never holding a lock over a user access. The inode's lock is
+ * the caller's business (held for write). Return bytes done, or -errno if none. */
+ssize_t filemap_read(struct address_space *m, loff_t pos, void __user *buf, size_t n);
+ssize_t filemap_write(struct address_space *m, loff_t pos, const void __user *buf,
+		      size_t n); /* grows m->size */
+/* Kernel buffers (exec, initramfs, symlinks). */
+ssize_t filemap_read_kernel(struct address_space *m, loff_t pos, void *buf, size_t n);
+ssize_t filemap_write_kernel(struct address_space *m, loff_t pos, const void *buf, size_t n);
+
+/* The file shrinks or grows to size: unmaps and drops what lies beyond, zeroes the last page's tail.
+ * Caller holds the inode's lock for writing. */
+void truncate_setsize(struct address_space *m, loff_t size);
+/* Drops [start, end) bytes (punch hole): whole pages removed, edges zeroed. */
+void truncate_range(struct address_space *m, loff_t start, loff_t end);
+/* All pages; at inode eviction: no mappings, no users left. */
+void truncate_all(struct address_space *m);
+/* What lies between the end of the file and the end of its page reads as zeroes if the file grows,
+ * whatever a mapping wrote there. Before m->size grows beyond that page's part. */
+void filemap_zero_tail(struct address_space *m);
+/* SEEK_DATA / SEEK_HOLE over cached pages of a mapping without readpage: offset or -ENXIO. */
+loff_t filemap_seek(struct address_space *m, loff_t pos, bool data);
+/* Writes dirty pages of the range out and waits. 0 or -EIO. */
+int filemap_fsync_range(struct address_space *m, loff_t start, loff_t end);
+unsigned long drop_clean_cache(void); /* drop_caches: pages freed */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bringing memory up.
+ */
+#pragma once
+
+#include <kernel/lib/types.h>
+
+/*
+ * From memblock to kmalloc: builds the kernel's own page tables and loads them (the identity map is
+ * gone afterwards, and the direct map covers all RAM), then the page array, zones, slab and vmalloc.
+ * On entry: boot CPU, interrupts off, boot page tables, processor features detected, memblock told
+ * of RAM, of what is not RAM, and of the initramfs. The kernel image and page 0 are reserved here.
+ */
+void mm_init_early(void);
+
+/* Before another CPU starts: its per-CPU area is a copy of the boot CPU's, and must not own the pages
+ * that that one owns. */
+void mm_init_cpu(unsigned int cpu);
+void mm_print_usage(void);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mincore: which pages of a range could be touched without I/O?
+ *
+ * A present entry says yes. Where there is none, the page may still be in the file's cache: the
+ * question is about memory, not about this space's tables. An anonymous page that has no entry is in
+ * no memory (a swapped one is not either). Each table is looked at once, under its lock; the cache
+ * is asked afterwards.
+ *
+ * Locking: mmap_lock for reading.
+ */
+#include <kernel/lib/bug.h>
+#include <kernel/lib/errno.h>
+#include <kernel/lib/string.h>
+#include <mm/filemap.h>
+#include <mm/pgtable.h>
+#include <mm/vma.h>
+
+static bool page_is_cached(const struct vm_area_struct *vma, vaddr_t addr)
+{
+	struct page *page;
+	bool uptodate;
+
+	if (!vma->file || !vma->file->mapping)
+		return false;
+	page = find_get_page(vma->file->mapping, vma_index(vma, addr));
+	if (!page)
+		return false;
+	uptodate = PageUptodate(page);
+	put_page(page);
+	return uptodate;
+}
+
+static void note_present(struct pt_walk *w, vaddr_t base, u8 *vec)
+{
+	spinlock_t *ptl;
+	pte_t *pte;
+
+	if (w->level != PT_PTE) {
+		memset(vec + ((w->addr - base) >> PAGE_SHIFT), 1, (w->end - w->addr) >> PAGE_SHIFT);
+		return;
+	}
+	pte = pte_offset_lock(w->pmd, w->addr, &ptl);
+	for (vaddr_t addr = w->addr; addr < w->end; addr += PAGE_SIZE, pte++)
+		vec[(addr - base) >> PAGE_SHIFT] = pte_present(ptep_get(pte));
+	spin_unlock(ptl);
+}
+
+static void mincore_vma(const struct vm_area_struct *vma, vaddr_t start, vaddr_t end, u8 *vec)
+{
+	struct pt_walk w;
+
+	memset(vec, 0, (end - start) >> PAGE_SHIFT);
+	for_each_pt_range(&w, vma->mm, start, end) note_present(&w, start, vec);
+	for (vaddr_t addr = start; addr < end; addr += PAGE_SIZE, vec++)
+		if (!*vec)
+			*vec = page_is_cached(vma, addr);
+}
+
+long do_mincore(struct mm_struct *mm, vaddr_t addr, size_t n, u8 *vec)
+{
+	vaddr_t end = addr + (n << PAGE_SHIFT);
+	long err = 0;
+
+	down_read(&mm->mmap_lock);
+	while (addr < end) {
+		struct vm_area_struct *vma = vma_lookup(mm, addr);
+		vaddr_t stop;
+
+		if (!vma) {
+			err = -ENOMEM;
+			break;
+		}
+		stop = min(vma->end, end);
+		mincore_vma(vma, addr, stop, vec);
+		vec += (stop - addr) >> PAGE_SHIFT;
+		addr = stop;
+	}
+	up_read(&mm->mmap_lock);
+	return err;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of an address space, and which one a CPU has loaded.
+ *
+ * A space has two counts. users: the threads that run in it, and whoever looks at its mappings; the
+ * last one out takes the mappings down. count: everybody who needs the structure and the root, the
+ * users together being one of them.
+ *
+ * CR3 and lazy TLB. A kernel thread has no space of its own and touches only the kernel's half, which
+ * is the same everywhere: so switching to it loads nothing, and if the next thread is again of the
+ * space that is loaded, nothing was lost. loaded_mm says what a CPU has. It is no reference: instead,
+ * the last mm_put() of a space makes the CPUs that still have it loaded go to init_mm's root. That
+ * costs at most once a space, where counting would cost twice a switch.
+ *
+ * Locking: switching runs with interrupts off. cpu_mask is changed by each CPU for itself, atomically.
+ */
+#include <kernel/lib/errno.h>
+#include <kernel/lib/string.h>
+#include <kernel/x86/cpu.h>
+#include <kernel/x86/irqflags.h>
+#include <mm/fault.h>
+#include <mm/filemap.h>
+#include <mm/pgtable.h>
+#include <mm/rmap.h>
+#include <mm/slab.h>
+#include <mm/tlb.h>
+#include <mm/vma.h>
+
+struct mm_struct init_mm = {
+	.tree_lock = SPINLOCK_INIT(LOCK_VMA_TREE),
+	.pgd_lock = SPINLOCK_INIT(LOCK_PGD),
+	.users = ATOMIC_INIT(1),
+	.count = ATOMIC_INIT(1),
+};
+
+static struct kmem_cache *mm_cache;
+
+void mm_init_caches(void)
+{
+	mm_cache = kmem_cache_create("mm_struct", sizeof(struct mm_struct), 64, SLAB_PANIC, NULL);
+	rwsem_init(&init_mm.mmap_lock, LOCK_MMAP);
+	init_mm.cpu_mask = BIT(smp_processor_id());
+	this_cpu_write(loaded_mm, &init_mm);
+	vma_init_cache();
+	rmap_init_caches();
+	filemap_init();
+	pgtable_init();
+}
+
+/* --- life ---- */
+
+struct mm_struct *mm_alloc(void)
+{
+	struct mm_struct *mm = kmem_cache_alloc(mm_cache, GFP_KERNEL);
+
+	if (!mm)
+		return NULL;
+	memset(mm, 0, sizeof(*mm));
+	mm->pgd = pgd_alloc();
+	if (!mm->pgd) {
+		kmem_cache_free(mm_cache, mm);
+		return NULL;
+	}
+	mm->vma_tree = RB_ROOT;
+	spin_lock_init(&mm->tree_lock, LOCK_VMA_TREE);
+	rwsem_init(&mm->mmap_lock, LOCK_MMAP);
+	spin_lock_init(&mm->pgd_lock, LOCK_PGD);
+	atomic_set(&mm->users, 1);
+	atomic_set(&mm->count, 1);
+	mm->rlim_as = mm->rlim_data = mm->rlim_stack = mm->rlim_memlock = ~0UL;
+	return mm;
+}
+
+void mm_put_user(struct mm_struct *mm)
+{
+	might_sleep();
+	debug_assert(mm != &init_mm && atomic_read(&mm->users) > 0);
+	if (!atomic_dec_and_test(&mm->users))
+		return;
+	exit_mmap(mm);
+	if (mm->exe_file)
+		mm->exe_file->ops->put(mm->exe_file);
+	mm->exe_file = NULL;
+	mm_put(mm);
+}
+
+/* Interrupts off. The new bit is set before the first translation can be made, the old one goes
+ * after the last is forgotten. */
+static void load_mm(struct mm_struct *mm)
+{
+	struct mm_struct *old = this_cpu_read(loaded_mm);
+	u64 bit = BIT(smp_processor_id());
+
+	debug_assert(old && old != mm);
+	__atomic_fetch_or(&mm->cpu_mask, bit, __ATOMIC_SEQ_CST);
+	this_cpu_write(loaded_mm, mm);
+	write_cr3(__pa(mm->pgd));
+	__atomic_fetch_and(&old->cpu_mask, ~bit, __ATOMIC_SEQ_CST);
+}
+
+/* Nobody runs in mm any more, but CPUs may have kept it loaded for their kernel threads. */
+static void leave_lazy(struct mm_struct *mm)
+{
+	unsigned long flags = local_irq_save();
+
+	if (this_cpu_read(loaded_mm) == mm)
+		load_mm(&init_mm);
+	local_irq_restore(flags);
+	/* Other CPUs leave by an interrupt, like a shootdown (tlb.c). */
+	assert(READ_ONCE(mm->cpu_mask) == 0);
+}
+
+static void check_counters(struct mm_struct *mm)
+{
+	for (enum mm_counter c = 0; c < NR_MM_COUNTERS; c++)
+		assert(atomic_long_read(mm_counter(mm, c)) == 0);
+	assert(atomic_long_read(&mm->pgtables_bytes) == 0);
+}
+
+void mm_put(struct mm_struct *mm)
+{
+	debug_assert(mm != &init_mm);
+	if (!atomic_dec_and_test(&mm->count))
+		return;
+	leave_lazy(mm);
+	check_counters(mm);
+	pgd_free(mm->pgd);
+	kmem_cache_free(mm_cache, mm);
+}
+
+/* --- what is loaded ---- */
+
+void mm_switch(struct thread *prev, struct thread *next)
+{
+	struct mm_struct *mm = next->mm, *loaded = this_cpu_read(loaded_mm);
+
+	(void)prev;
+	debug_assert(irqs_disabled());
+	if (mm && mm != loaded) {
+		load_mm(mm);
+		loaded = mm;
+	}
+	next->active_mm = loaded;
+}
+
+void mm_activate(struct mm_struct *mm)
+{
+	struct thread *t = current_thread();
+	unsigned long flags = local_irq_save();
+
+	t->mm = t->active_mm = mm;
+	if (this_cpu_read(loaded_mm) != mm)
+		load_mm(mm);
+	local_irq_restore(flags);
+}
+
+/* --- the kernel reads and writes a space ---- */
+
+size_t mm_access(struct mm_struct *mm, vaddr_t addr, void *buf, size_t n, bool write)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		size_t offset = (addr + done) & ~PAGE_MASK;
+		size_t len = min(n - done, PAGE_SIZE - offset);
+		struct page *page = fault_in_page(mm, addr + done, write);
+		char *kaddr;
+
+		if (IS_ERR(page))
+			break;
+		kaddr = (char *)page_address(page) + offset;
+		if (write)
+			memcpy(kaddr, (char *)buf + done, len);
+		else
+			memcpy((char *)buf + done, kaddr, len);
+		put_faulted_page(page);
+		done += len;
+	}
+	return done;
+}

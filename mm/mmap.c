@@ -1,0 +1,769 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mmap, munmap and brk: where mappings come from and how they end.
+ *
+ * mmap: check the request, choose a place, derive the vma's flags, then make the range empty, charge
+ * the promise to Committed_AS, and either extend a neighbour that is alike or insert a new vma.
+ * Nothing is allocated for the pages: they come with faults (or, for MAP_POPULATE and locked
+ * mappings, with mm_populate() after the lock is dropped).
+ *
+ * The layout, as on Linux: the stack at the top, mappings from mmap_base downwards with room for the
+ * stack to grow to its limit, the heap upwards from behind the program:
+ *
+ *	program  heap-> ...            <-mappings | gap: RLIMIT_STACK | <-stack | TASK_SIZE
+ *	                                      mmap_base
+ *
+ * munmap, in an order that matters:
+ *	1. cut at both ends, so that whole vmas go;
+ *	2. detach them: no fault finds them any more, and those under way have ended;
+ *	3. zap their pages into a gather; the reverse map still knows the vmas, so that a truncation
+ *	   or reclaim meanwhile misses no page;
+ *	4. take them out of the reverse map; only then
+ *	5. free the page tables, as a reverse-map walk looks at tables without mmap_lock;
+ *	6. flush, then free pages and tables;
+ *	7. drop mmap_lock, then put the files: the last put of a file takes the file system's locks,
+ *	   which come before mmap_lock.
+ *
+ * Locking: all under mmap_lock for writing. What each call returns for each misuse follows Linux
+ * 6.1, in the order of its checks, as programs and tests notice the order.
+ *
+ * Simplified against Linux: no address randomisation (a teaching kernel's runs should repeat), no
+ * hugetlb, no mmap_lock downgrade while unmapping.
+ */
+#include <kernel/lib/bug.h>
+#include <kernel/lib/errno.h>
+#include <kernel/x86/uaccess.h>
+#include <mm/fault.h>
+#include <mm/filemap.h>
+#include <mm/pgtable.h>
+#include <mm/rmap.h>
+#include <mm/tlb.h>
+#include <mm/vma.h>
+
+int sysctl_max_map_count = 65530;
+unsigned long sysctl_mmap_min_addr = 65536;
+
+struct mappable *(*shmem_file_setup)(size_t size);
+
+/* --- accounting ---- */
+
+static bool is_data(unsigned long flags)
+{
+	return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
+}
+
+void vm_account(struct mm_struct *mm, unsigned long flags, long pages)
+{
+	mm->total_vm += pages;
+	if (flags & VM_GROWSDOWN)
+		mm->stack_vm += pages;
+	else if (is_data(flags))
+		mm->data_vm += pages;
+	else if ((flags & (VM_EXEC | VM_WRITE)) == VM_EXEC)
+		mm->exec_vm += pages;
+	if (mm->total_vm > mm->hiwater_vm)
+		mm->hiwater_vm = mm->total_vm;
+}
+
+bool vm_may_expand(struct mm_struct *mm, unsigned long flags, unsigned long pages)
+{
+	if (mm->total_vm + pages > mm->rlim_as >> PAGE_SHIFT)
+		return false;
+	return !is_data(flags) || mm->data_vm + pages <= mm->rlim_data >> PAGE_SHIFT;
+}
+
+int vm_may_lock(struct mm_struct *mm, unsigned long flags, size_t len)
+{
+	if (!(flags & VM_LOCKED) || mm->may_lock)
+		return 0;
+	if (mm->locked_vm + (len >> PAGE_SHIFT) > mm->rlim_memlock >> PAGE_SHIFT)
+		return -EAGAIN;
+	return 0;
+}
+
+/* A vma of the space comes (sign 1) or goes (-1). */
+static void account_vma(struct vm_area_struct *vma, int sign)
+{
+	long pages = sign * (long)vma_pages(vma);
+
+	vm_account(vma->mm, vma->flags, pages);
+	if (vma->flags & VM_LOCKED)
+		vma->mm->locked_vm += pages;
+}
+
+/* --- a place ---- */
+
+/* mmap_base leaves the stack its limit, within reason, and the guard gap below it. */
+void mm_set_mmap_base(struct mm_struct *mm, vaddr_t stack_top)
+{
+	vaddr_t gap = min(mm->rlim_stack, TASK_SIZE / 6 * 5);
+
+	gap = max(gap, 128UL << 20) + STACK_GUARD_GAP; /* Linux's least: 128 MiB */
+	mm->mmap_base = ALIGN_DOWN(stack_top - min(gap, stack_top / 6 * 5), PAGE_SIZE);
+}
+
+static bool range_is_free(struct mm_struct *mm, vaddr_t addr, size_t len)
+{
+	struct vm_area_struct *vma = find_vma(mm, addr);
+
+	return !vma || addr + len <= vma_start_gap(vma);
+}
+
+static vaddr_t choose_address(struct mm_struct *mm, size_t len, int flags)
+{
+	vaddr_t addr, low = max(sysctl_mmap_min_addr, PAGE_SIZE);
+
+	if (flags & MAP_32BIT) /* Linux: the second GiB, for code models that need 31 bits */
+		return vma_gap_bottomup(mm, 1UL << 30, 1UL << 31, len);
+	addr = vma_gap_topdown(mm, low, mm->mmap_base, len);
+	if (!addr) /* the rest: from a third up, as Linux falls back */
+		addr = vma_gap_bottomup(mm, PAGE_ALIGN(TASK_SIZE / 3), TASK_SIZE, len);
+	return addr;
+}
+
+long get_unmapped_area(struct mm_struct *mm, vaddr_t addr, size_t len, int flags)
+{
+	if (len > TASK_SIZE)
+		return -ENOMEM;
+	if (!(flags & MAP_FIXED)) {
+		addr &= PAGE_MASK;
+		if (addr && addr < sysctl_mmap_min_addr)
+			addr = PAGE_ALIGN(sysctl_mmap_min_addr);
+		if (!addr || addr > TASK_SIZE - len || !range_is_free(mm, addr, len))
+			addr = choose_address(mm, len, flags);
+		return addr ? (long)addr : -ENOMEM;
+	}
+	if (addr > TASK_SIZE - len)
+		return -ENOMEM;
+	if (!IS_ALIGNED(addr, PAGE_SIZE))
+		return -EINVAL;
+	return addr < sysctl_mmap_min_addr ? -EPERM : (long)addr;
+}
+
+/* --- unmapping ---- */
+
+/* Cuts so that [start, end) consists of whole vmas; *first: the first of them. */
+static int cut_edges(struct mm_struct *mm, vaddr_t start, vaddr_t end,
+		     struct vm_area_struct **first)
+{
+	struct vm_area_struct *vma = *first, *last, *upper;
+
+	if (vma->start < start) {
+		/* Only a hole in the middle makes the count grow for good. */
+		if (end < vma->end && mm->map_count >= sysctl_max_map_count)
+			return -ENOMEM;
+		vma = vma_split(vma, start);
+		if (IS_ERR(vma))
+			return PTR_ERR(vma);
+		*first = vma;
+	}
+	last = end <= vma->end ? vma : find_vma(mm, end - 1);
+	if (last && last->start < end && end < last->end) {
+		upper = vma_split(last, end);
+		if (IS_ERR(upper)) {
+			vma_merge(vma);
+			return PTR_ERR(upper);
+		}
+	}
+	return 0;
+}
+
+/* Takes the vmas from first up to end out of the space: a list through next. */
+static struct vm_area_struct *detach(struct mm_struct *mm, struct vm_area_struct *first,
+				     vaddr_t end)
+{
+	struct vm_area_struct *vma = first, **link = &first, *next;
+	long charged = 0;
+
+	for (; vma && vma->start < end; vma = next) {
+		next = vma->next;
+		account_vma(vma, -1);
+		if (vma->flags & VM_ACCOUNT)
+			charged += (long)vma_pages(vma);
+		vma_remove(mm, vma);
+		*link = vma;
+		link = &vma->next;
+	}
+	*link = NULL;
+	if (charged)
+		commit_uncharge(mm, charged);
+	return first;
+}
+
+/* The pages and tables of detached vmas, between the neighbours that stay. */
+static void tear_down(struct mm_struct *mm, struct vm_area_struct *list, vaddr_t start, vaddr_t end,
+		      vaddr_t floor, vaddr_t ceiling)
+{
+	struct mmu_gather g;
+
+	tlb_gather_start(&g, mm);
+	unmap_vmas(&g, list, start, end);
+	for (struct vm_area_struct *vma = list; vma; vma = vma->next) {
+		unlink_anon_vmas(vma);
+		vma_unlink_file(vma);
+	}
+	free_vma_tables(&g, list, floor, ceiling);
+	tlb_gather_finish(&g);
+}
+
+void bury(struct vma_graveyard *dead)
+{
+	struct vm_area_struct *vma;
+
+	while ((vma = dead->first)) {
+		dead->first = vma->next;
+		vma_put(vma);
+	}
+}
+
+static void to_graveyard(struct vma_graveyard *dead, struct vm_area_struct *list)
+{
+	struct vm_area_struct *last = list;
+
+	while (last->next)
+		last = last->next;
+	last->next = dead->first;
+	dead->first = list;
+}
+
+int munmap_locked(struct mm_struct *mm, vaddr_t addr, size_t len, struct vma_graveyard *dead)
+{
+	struct vm_area_struct *first, *prev, *next;
+	vaddr_t end;
+	int err;
+
+	debug_assert(rwsem_is_write_held(&mm->mmap_lock));
+	if (!IS_ALIGNED(addr, PAGE_SIZE) || addr > TASK_SIZE || len > TASK_SIZE - addr || !len)
+		return -EINVAL;
+	end = addr + PAGE_ALIGN(len);
+	first = find_vma_intersection(mm, addr, end);
+	if (!first)
+		return 0;
+	err = cut_edges(mm, addr, end, &first);
+	if (err)
+		return err;
+	prev = first->prev;
+	first = detach(mm, first, end);
+	next = prev ? prev->next : vma_first(mm);
+	tear_down(mm, first, addr, end, prev ? prev->end : 0, next ? next->start : TASK_SIZE);
+	to_graveyard(dead, first);
+	return 0;
+}
+
+long do_munmap(struct mm_struct *mm, vaddr_t addr, size_t len)
+{
+	struct vma_graveyard dead = {NULL};
+	long err;
+
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
+	err = munmap_locked(mm, addr, len, &dead);
+	up_write(&mm->mmap_lock);
+	bury(&dead);
+	return err;
+}
+
+/* No user is left, so no fault and no lookup but through the reverse map: the tree need not be
+ * taken apart node by node. */
+void exit_mmap(struct mm_struct *mm)
+{
+	struct vm_area_struct *first, *vma;
+	struct vma_graveyard dead;
+
+	down_write(&mm->mmap_lock);
+	first = vma_first(mm);
+	for (vma = first; vma; vma = vma->next)
+		vma->detached = true;
+	spin_lock(&mm->tree_lock);
+	mm->vma_tree = RB_ROOT;
+	mm->mmap_cache = NULL;
+	spin_unlock(&mm->tree_lock);
+	if (first)
+		tear_down(mm, first, 0, TASK_SIZE, 0, TASK_SIZE);
+	mm->map_count = 0;
+	mm->total_vm = mm->locked_vm = mm->data_vm = mm->exec_vm = mm->stack_vm = 0;
+	commit_uncharge(mm, atomic_long_read(&mm->committed));
+	up_write(&mm->mmap_lock);
+	dead.first = first;
+	bury(&dead);
+}
+
+/* --- mapping ---- */
+
+struct mmap_request {
+	struct mm_struct *mm;
+	struct mappable *file; /* NULL: anonymous private */
+	vaddr_t addr;
+	size_t len; /* page aligned */
+	int prot, flags;
+	u64 pgoff;
+	unsigned long vm_flags;
+};
+
+static unsigned long flags_of_prot(int prot)
+{
+	return (prot & PROT_READ ? VM_READ : 0) | (prot & PROT_WRITE ? VM_WRITE : 0) |
+	       (prot & PROT_EXEC ? VM_EXEC : 0);
+}
+
+/* A shared mapping of a file: what the descriptor was opened for bounds it for ever. */
+static int shared_file_rights(struct mmap_request *r)
+{
+	if ((r->prot & PROT_WRITE) && !(r->file->access & MAPPABLE_WRITE))
+		return -EACCES;
+	r->vm_flags |= VM_SHARED | VM_MAYSHARE;
+	if (!(r->file->access & MAPPABLE_WRITE))
+		r->vm_flags &= ~(VM_MAYWRITE | VM_SHARED);
+	return 0;
+}
+
+static int check_file_request(struct mmap_request *r)
+{
+	int type = r->flags & MAP_TYPE, err = 0;
+
+	if (r->pgoff + (r->len >> PAGE_SHIFT) > 1UL << (63 - PAGE_SHIFT))
+		return -EOVERFLOW;
+	if (type == MAP_SHARED_VALIDATE && (r->flags & ~MAP_KNOWN))
+		return -EOPNOTSUPP;
+	if (type == MAP_SHARED || type == MAP_SHARED_VALIDATE)
+		err = shared_file_rights(r);
+	else if (type != MAP_PRIVATE)
+		return -EINVAL;
+	if (err)
+		return err;
+	if (!(r->file->access & MAPPABLE_READ))
+		return -EACCES;
+	if (r->file->access & MAPPABLE_NOEXEC) {
+		if (r->vm_flags & VM_EXEC)
+			return -EPERM;
+		r->vm_flags &= ~VM_MAYEXEC;
+	}
+	if (!r->file->mapping && !(r->file->access & MAPPABLE_ZERO))
+		return -ENODEV;
+	if (r->vm_flags & VM_GROWSDOWN)
+		return -EINVAL;
+	if ((r->vm_flags & VM_SHARED) && r->file->mapping &&
+	    atomic_read(&r->file->mapping->writable_maps) < 0)
+		return -EPERM;
+	return 0;
+}
+
+/* A shared anonymous mapping has a file of its own, made by shared_anon_file(). */
+static int check_anon_request(struct mmap_request *r)
+{
+	switch (r->flags & MAP_TYPE) {
+	case MAP_SHARED:
+		if (r->vm_flags & VM_GROWSDOWN)
+			return -EINVAL;
+		r->pgoff = 0;
+		r->vm_flags |= VM_SHARED | VM_MAYSHARE;
+		return 0;
+	case MAP_PRIVATE:
+		r->pgoff = r->addr >> PAGE_SHIFT;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Chooses the place and the flags. */
+static int prepare_request(struct mmap_request *r, bool anon)
+{
+	struct mm_struct *mm = r->mm;
+	long addr;
+	int err;
+
+	if (mm->map_count > sysctl_max_map_count)
+		return -ENOMEM;
+	addr = get_unmapped_area(mm, r->addr, r->len, r->flags);
+	if (addr < 0)
+		return addr;
+	r->addr = addr;
+	if ((r->flags & MAP_FIXED_NOREPLACE) && find_vma_intersection(mm, addr, addr + r->len))
+		return -EEXIST;
+	r->vm_flags = flags_of_prot(r->prot) | (r->flags & MAP_GROWSDOWN ? VM_GROWSDOWN : 0) |
+		      (r->flags & MAP_LOCKED ? VM_LOCKED : 0) | mm->def_flags | VM_MAYACCESS;
+	if ((r->flags & MAP_LOCKED) && !mm->rlim_memlock && !mm->may_lock)
+		return -EPERM;
+	err = vm_may_lock(mm, r->vm_flags, r->len);
+	if (err)
+		return err;
+	err = anon ? check_anon_request(r) : check_file_request(r);
+	if (err)
+		return err;
+	if ((r->flags & MAP_NORESERVE) && sysctl_overcommit_memory != 2)
+		r->vm_flags |= VM_NORESERVE;
+	r->vm_flags |= VM_SOFTDIRTY;
+	return 0;
+}
+
+static unsigned long mapped_pages(struct mm_struct *mm, vaddr_t start, vaddr_t end)
+{
+	struct vm_area_struct *vma = find_vma_intersection(mm, start, end);
+	unsigned long pages = 0;
+
+	for (; vma && vma->start < end; vma = vma->next)
+		pages += (min(end, vma->end) - max(start, vma->start)) >> PAGE_SHIFT;
+	return pages;
+}
+
+static int insert_new(struct mmap_request *r)
+{
+	struct vm_area_struct *vma = vma_alloc(r->mm);
+	int err;
+
+	if (!vma)
+		return -ENOMEM;
+	vma->start = r->addr;
+	vma->end = r->addr + r->len;
+	vma->flags = r->vm_flags;
+	vma->pgoff = r->pgoff;
+	if (r->file && r->file->ops->mmap) {
+		err = r->file->ops->mmap(r->file, vma);
+		if (err) {
+			vma_put(vma);
+			return err;
+		}
+	}
+	vma->file = r->file;
+	if (r->file)
+		r->file->ops->get(r->file);
+	vma_link_file(vma);
+	vma_insert(r->mm, vma);
+	return 0;
+}
+
+static int map_region(struct mmap_request *r, struct vma_graveyard *dead)
+{
+	struct mm_struct *mm = r->mm;
+	unsigned long pages = r->len >> PAGE_SHIFT;
+	vaddr_t end = r->addr + r->len;
+	int err;
+
+	if (!vm_may_expand(mm, r->vm_flags, pages) &&
+	    !vm_may_expand(mm, r->vm_flags, pages - mapped_pages(mm, r->addr, end)))
+		return -ENOMEM;
+	if (r->flags & MAP_FIXED) {
+		err = munmap_locked(mm, r->addr, r->len, dead);
+		if (err)
+			return err;
+	}
+	if (vm_accountable(r->vm_flags)) {
+		err = commit_charge(mm, pages);
+		if (err)
+			return err;
+		r->vm_flags |= VM_ACCOUNT;
+	}
+	if (!vma_extend_over(mm, r->addr, end, r->vm_flags, r->file, r->pgoff)) {
+		err = insert_new(r);
+		if (err) {
+			if (r->vm_flags & VM_ACCOUNT)
+				commit_uncharge(mm, pages);
+			return err;
+		}
+	}
+	vm_account(mm, r->vm_flags, pages);
+	if (r->vm_flags & VM_LOCKED)
+		mm->locked_vm += pages;
+	return 0;
+}
+
+/* The object behind a shared anonymous mapping. The promise for all its pages is charged to it, not
+ * to the space, as it may outlive that; truncate_all() gives it back. */
+static struct mappable *shared_anon_file(size_t len, int flags)
+{
+	struct mappable *file;
+
+	if (!shmem_file_setup)
+		return ERR_PTR(-ENODEV);
+	file = shmem_file_setup(len);
+	if (IS_ERR(file) || ((flags & MAP_NORESERVE) && sysctl_overcommit_memory != 2))
+		return file;
+	if (commit_charge(NULL, len >> PAGE_SHIFT)) {
+		file->ops->put(file);
+		return ERR_PTR(-ENOMEM);
+	}
+	file->mapping->committed = len >> PAGE_SHIFT;
+	return file;
+}
+
+/* Which file the request maps in the end: shmem's own for shared memory without a name, none for a
+ * private map of /dev/zero. */
+static int resolve_file(struct mmap_request *r, bool *anon, struct mappable **own)
+{
+	int type = r->flags & MAP_TYPE;
+
+	*anon = !r->file;
+	if (r->file && (r->file->access & MAPPABLE_ZERO)) {
+		if (type == MAP_PRIVATE) {
+			if (!(r->file->access & MAPPABLE_READ))
+				return -EACCES;
+			r->file = NULL;
+			*anon = true;
+			return 0;
+		}
+	} else if (r->file || type != MAP_SHARED) {
+		return 0;
+	}
+	if (r->len > TASK_SIZE)
+		return -ENOMEM;
+	*own = shared_anon_file(r->len, r->flags);
+	if (IS_ERR(*own)) {
+		int err = PTR_ERR(*own);
+
+		*own = NULL;
+		return err;
+	}
+	if (r->file) /* /dev/zero: the rights of the descriptor, the pages of the new object */
+		(*own)->access = r->file->access & ~MAPPABLE_ZERO;
+	r->file = *own;
+	r->pgoff = 0;
+	return 0;
+}
+
+static long map_request(struct mmap_request *r, bool anon)
+{
+	struct vma_graveyard dead = {NULL};
+	struct mm_struct *mm = r->mm;
+	long err;
+
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
+	err = prepare_request(r, anon);
+	if (!err)
+		err = map_region(r, &dead);
+	up_write(&mm->mmap_lock);
+	bury(&dead);
+	return err;
+}
+
+long do_mmap(struct mm_struct *mm, struct mappable *file, vaddr_t addr, size_t len, int prot,
+	     int flags, u64 pgoff)
+{
+	struct mmap_request r = {
+		.mm = mm,
+		.file = file,
+		.addr = addr,
+		.prot = prot,
+		.flags = flags,
+		.pgoff = pgoff,
+	};
+	struct mappable *own = NULL;
+	bool anon;
+	long err;
+
+	if (!len)
+		return -EINVAL;
+	r.len = PAGE_ALIGN(len);
+	if (!r.len)
+		return -ENOMEM;
+	if (pgoff + (r.len >> PAGE_SHIFT) < pgoff)
+		return -EOVERFLOW;
+	if (flags & MAP_FIXED_NOREPLACE)
+		r.flags |= MAP_FIXED;
+	err = resolve_file(&r, &anon, &own);
+	if (err)
+		return err;
+	err = map_request(&r, anon);
+	if (own)
+		own->ops->put(own);
+	if (err)
+		return err;
+	if ((r.vm_flags & VM_LOCKED) || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE)
+		(void)mm_populate(mm, r.addr, r.len, true);
+	return r.addr;
+}
+
+/* --- the program break ---- */
+
+static int brk_shrink(struct mm_struct *mm, vaddr_t from, vaddr_t to, struct vma_graveyard *dead)
+{
+	return munmap_locked(mm, from, to - from, dead);
+}
+
+static int brk_grow(struct mm_struct *mm, vaddr_t from, vaddr_t to, bool *locked)
+{
+	struct mmap_request r = {
+		.mm = mm,
+		.addr = from,
+		.len = to - from,
+		.flags = MAP_PRIVATE,
+		.pgoff = from >> PAGE_SHIFT,
+		.vm_flags = VM_DATA_FLAGS | VM_SOFTDIRTY | mm->def_flags,
+	};
+	struct vm_area_struct *next = find_vma(mm, from);
+
+	/* A page stays free between the heap and what follows, as on Linux. */
+	if (to > TASK_SIZE || (next && to + PAGE_SIZE > vma_start_gap(next)))
+		return -ENOMEM;
+	if (vm_may_lock(mm, r.vm_flags, r.len) || mm->map_count > sysctl_max_map_count)
+		return -ENOMEM;
+	*locked = r.vm_flags & VM_LOCKED;
+	return map_region(&r, NULL);
+}
+
+static bool brk_within_limit(struct mm_struct *mm, vaddr_t brk)
+{
+	return mm->rlim_data == ~0UL ||
+	       (brk - mm->start_brk) + (mm->end_data - mm->start_data) <= mm->rlim_data;
+}
+
+long do_brk(struct mm_struct *mm, vaddr_t brk)
+{
+	struct vma_graveyard dead = {NULL};
+	vaddr_t from, to = PAGE_ALIGN(brk), result;
+	bool locked = false;
+	int err = 0;
+
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
+	from = PAGE_ALIGN(mm->brk);
+	if (brk < mm->start_brk || brk > TASK_SIZE || !brk_within_limit(mm, brk))
+		err = -ENOMEM;
+	else if (to < from)
+		err = brk_shrink(mm, to, from, &dead);
+	else if (to > from)
+		err = brk_grow(mm, from, to, &locked);
+	if (!err)
+		mm->brk = brk;
+	result = mm->brk;
+	up_write(&mm->mmap_lock);
+	bury(&dead);
+	if (!err && locked)
+		(void)mm_populate(mm, from, to - from, true);
+	return result;
+}
+
+/* --- the stack ---- */
+
+long mm_map_stack(struct mm_struct *mm, vaddr_t top, size_t size, bool executable)
+{
+	struct mmap_request r = {
+		.mm = mm,
+		.addr = top - size,
+		.len = size,
+		.flags = MAP_PRIVATE,
+		.pgoff = (top - size) >> PAGE_SHIFT,
+		.vm_flags = VM_DATA_FLAGS | VM_GROWSDOWN | VM_SOFTDIRTY | mm->def_flags |
+			    (executable ? VM_EXEC : 0),
+	};
+	long err = -ENOMEM;
+
+	assert(IS_ALIGNED(top | size, PAGE_SIZE) && size && size < top && top <= TASK_SIZE);
+	down_write(&mm->mmap_lock);
+	if (!find_vma_intersection(mm, r.addr, top))
+		err = map_region(&r, NULL);
+	up_write(&mm->mmap_lock);
+	return err;
+}
+
+/* The neighbour below must be a gap away, unless nobody can touch it anyway. */
+static bool guard_gap_kept(const struct vm_area_struct *vma, vaddr_t addr)
+{
+	const struct vm_area_struct *prev = vma->prev;
+
+	if (!prev || (prev->flags & VM_GROWSDOWN) || !(prev->flags & VM_ACCESS))
+		return !prev || prev->end <= addr;
+	return addr >= prev->end && addr - prev->end >= STACK_GUARD_GAP;
+}
+
+int vma_grow_down(struct vm_area_struct *vma, vaddr_t addr)
+{
+	struct mm_struct *mm = vma->mm;
+	unsigned long pages;
+
+	addr = PAGE_ALIGN_DOWN(addr);
+	if (addr >= vma->start)
+		return 0; /* another thread was faster */
+	pages = (vma->start - addr) >> PAGE_SHIFT;
+	if (!(vma->flags & VM_GROWSDOWN) || addr < sysctl_mmap_min_addr ||
+	    !guard_gap_kept(vma, addr) || pages > vma->pgoff)
+		return -ENOMEM;
+	if (!vm_may_expand(mm, vma->flags, pages) || vma->end - addr > mm->rlim_stack ||
+	    vm_may_lock(mm, vma->flags, pages << PAGE_SHIFT))
+		return -ENOMEM;
+	if ((vma->flags & VM_ACCOUNT) && commit_charge(mm, pages))
+		return -ENOMEM;
+	vma_set_bounds(vma, addr, vma->end, vma->pgoff - pages);
+	vm_account(mm, vma->flags, pages);
+	if (vma->flags & VM_LOCKED)
+		mm->locked_vm += pages;
+	return 0;
+}
+
+/* --- faulting in ahead of use ---- */
+
+static long populate_error(vm_fault_t f)
+{
+	switch (f) {
+	case VM_FAULT_DONE:
+	case VM_FAULT_MAJOR:
+		return 0;
+	case VM_FAULT_OOM:
+		return -ENOMEM;
+	case VM_FAULT_SIGKILL:
+		return -EINTR;
+	default:
+		return -EFAULT;
+	}
+}
+
+static long populate_pages(struct mm_struct *mm, vaddr_t start, vaddr_t end,
+			   unsigned int fault_flags)
+{
+	for (vaddr_t addr = start; addr < end; addr += PAGE_SIZE) {
+		long err = populate_error(handle_mm_fault(mm, addr, fault_flags));
+
+		if (err)
+			return err;
+		if (!(addr & (PMD_SIZE - 1))) { /* every 512 pages */
+			cond_resched();
+			if (sched_hooks.signal_pending &&
+			    sched_hooks.signal_pending(current_thread(), true))
+				return -EINTR;
+		}
+	}
+	return 0;
+}
+
+/* A private writable page is made by a write, so that the first one of the program costs nothing;
+ * a shared one is only read in, as a write would dirty it. */
+static unsigned int populate_fault_flags(unsigned long vm_flags)
+{
+	bool write = (vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+
+	return FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);
+}
+
+long mm_populate(struct mm_struct *mm, vaddr_t start, size_t len, bool ignore)
+{
+	vaddr_t addr = start, end = start + len, stop;
+	unsigned long flags = 0;
+	long err = 0;
+
+	for (; addr < end; addr = stop) {
+		struct vm_area_struct *vma;
+
+		down_read(&mm->mmap_lock);
+		vma = find_vma_intersection(mm, addr, end);
+		if (vma) {
+			addr = max(addr, vma->start);
+			stop = min(end, vma->end);
+			flags = vma->flags;
+		}
+		up_read(&mm->mmap_lock);
+		if (!vma)
+			break;
+		if (flags & VM_LOCKONFAULT)
+			continue;
+		if (!(flags & VM_ACCESS)) {
+			if (ignore)
+				continue;
+			return -EFAULT;
+		}
+		err = populate_pages(mm, addr, stop, populate_fault_flags(flags));
+		if (err && !(ignore && err == -EFAULT))
+			return err;
+	}
+	return ignore ? 0 : err;
+}

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page allocator: asking for pages and giving them back.
+ *
+ * Problem. Hand out runs of 2^order page frames, aligned to their size; keep large runs whole; keep
+ * some memory back for those who cannot wait; and do it in a few dozen instructions for one page.
+ *
+ * Idea. Three layers; a request goes down only as far as it must:
+ *
+ *	per-CPU list	pages of order 0, an array of pfns per migrate type; refilled and emptied
+ *	   |		`batch` pages at a time, in chunks as large as the buddy has them
+ *	zone		DMA | DMA32 | NORMAL, the highest that the request allows first; skipped when
+ *	   |		taking the pages would leave it below its watermark plus what it reserves
+ *	   |		for requests that have no other choice (lowmem_reserve): mm/zone.c
+ *	buddy		lists of free blocks by order and migrate type: mm/buddy.c
+ *
+ * Who may go how far below the watermarks: ordinary requests to `low`, then, having reclaimed, to
+ * `min`; __GFP_HIGH to half of it; __GFP_ATOMIC, which cannot wait, a quarter further; reclaim
+ * itself and the OOM killer's victim to nothing at all.
+ *
+ * Invariants: a page on a per-CPU list has refcount 0 and no flag. A page that is freed is nobody's:
+ * no reference, no pte, no lock, on no list; anything else is a panic.
+ *
+ * Locking: pcp->lock (own CPU's, taken by another only to drain) -> zone->lock. Interrupt handlers
+ * do not allocate, so neither disables interrupts.
+ *
+ * Simplified: one node (the node id is carried along); pages that are freed while in use are a panic
+ * and not a leak with a message.
+ */
+#include <kernel/lib/printk.h>
+#include <kernel/lib/string.h>
+#include <mm/filemap.h>
+#include <mm/internal.h>
+#include <mm/slab.h>
+#include <mm/vmstat.h>
+
+#define PCP_INIT                                \
+	{                                       \
+		.lock = SPINLOCK_INIT(LOCK_PCP) \
+	}
+DEFINE_PER_CPU(struct per_cpu_pages, pcp_pages[MAX_NR_ZONES]) = {PCP_INIT, PCP_INIT, PCP_INIT};
+
+/* Flags that a page must not have when its last reference goes. */
+#define PAGE_FLAGS_BAD_AT_FREE                                                        \
+	(1u << PG_locked | 1u << PG_lru | 1u << PG_unevictable | 1u << PG_writeback | \
+	 1u << PG_swapcache | 1u << PG_buddy | 1u << PG_slab | 1u << PG_reserved | 1u << PG_tail)
+#define PAGE_FLAGS_ALL ((1u << PAGE_ZONE_SHIFT) - 1)
+
+/* In debug builds a free page is filled with this, and its struct page says so in `swap`: pages
+ * that were never allocated are not touched. */
+#define PAGE_POISON   0xaa
+#define PAGE_POISONED 0xaaaaaaaau
+
+void bad_page(const struct page *p, const char *what)
+{
+	panic("page %lx: %s (flags %x refcount %d mapcount %x owner %x index %x)", page_to_pfn(p),
+	      what, p->flags, page_count(p), p->order, p->owner, p->index);
+}
+
+/* ---- one zone ---- */
+
+/* Would taking 2^order pages leave the zone above its mark? idx: the zone that the request names. */
+static bool watermark_ok(const struct zone *z, unsigned int order, unsigned int idx,
+			 unsigned int flags)
+{
+	unsigned int wmark = flags & ALLOC_WMARK_MASK;
+	long free = READ_ONCE(z->nr_free) - ((1L << order) - 1);
+	long mark = 0;
+
+	if (wmark != ALLOC_NO_WATERMARKS) {
+		mark = z->watermark[wmark];
+		if (flags & ALLOC_HIGH)
+			mark -= mark / 2;
+		if (flags & ALLOC_HARDER)
+			mark -= mark / 4;
+		else
+			free -= z->nr_highatomic; /* at worst all of it is free and not for us */
+		mark += z->lowmem_reserve[idx];
+	}
+	if (free <= mark)
+		return false;
+	if (order == 0 || z->nr_deferred)
+		return true;
+	for (unsigned int o = order; o <= MAX_ORDER; o++)
+		for (unsigned int mt = 0; mt < MIGRATE_TYPES; mt++)
+			if (z->free_area[o].head[mt] &&
+			    (mt != MIGRATE_HIGHATOMIC || flags & (ALLOC_HIGHATOMIC | ALLOC_HARDER)))
+				return true;
+	return false;
+}
+
+/* Takes up to batch pages out of the buddy, whole blocks where they fit: the first page off the
+ * list is the lowest of the last block. */
+static void pcp_refill_locked(struct zone *z, struct pcp_list *l, unsigned int mt,
+			      unsigned int flags)
+{
+	unsigned int want = z->pcp_batch;
+
+	spin_lock(&z->lock);
+	while (want) {
+		struct page *p = buddy_find(z, 0, mt);
+		unsigned int order = 0;
+
+		if (p) {
+			order = min(p->order, ilog2(want));
+			p = buddy_take_locked(z, p, order);
+		} else if (l->count == 0) {
+			p = rmqueue_locked(z, 0, mt, flags);
+		}
+		if (!p)
+			break;
+		for (u32 i = 1u << order; i-- > 0;)
+			l->pfn[l->count++] = (u32)page_to_pfn(p) + i;
+		want -= 1u << order;
+	}
+	spin_unlock(&z->lock);
+}
+
+/* A page of order 0 from zone z. refill: go to the buddy if this CPU has none. */
+static struct page *pcp_alloc(struct zone *z, unsigned int mt, bool refill, unsigned int flags)
+{
+	struct per_cpu_pages *pcp = this_cpu_ptr(&pcp_pages[z->idx]);
+	struct pcp_list *l = &pcp->list[mt];
+	struct page *p = NULL;
+
+	spin_lock(&pcp->lock);
+	if (unlikely(!l->count) && refill)
+		pcp_refill_locked(z, l, mt, flags);
+	if (likely(l->count))
+		p = pfn_to_page(l->pfn[--l->count]);
+	spin_unlock(&pcp->lock);
+	return p;
+}
+
+static struct page *zone_alloc(struct zone *z, unsigned int order, unsigned int mt,
+			       unsigned int flags)
+{
+	struct page *p;
+
+	if (order == 0)
+		return pcp_alloc(z, mt, true, flags);
+	spin_lock(&z->lock);
+	p = rmqueue_locked(z, order, mt, flags);
+	if (p && flags & ALLOC_HIGHATOMIC)
+		reserve_highatomic_locked(z, p, order);
+	spin_unlock(&z->lock);
+	return p;
+}
+
+/* ---- pages coming and going ---- */
+
+#ifdef CONFIG_DEBUG
+static void poison_page(struct page *p)
+{
+	memset(page_address(p), PAGE_POISON, PAGE_SIZE);
+	p->swap = PAGE_POISONED;
+}
+
+static void unpoison_page(const struct page *p)
+{
+	const u8 *bad;
+
+	if (page_count(p) || p->flags & PAGE_FLAGS_ALL)
+		bad_page(p, "is in use, yet the allocator has it");
+	if (p->swap != PAGE_POISONED)
+		return;
+	bad = memchr_inv(page_address(p), PAGE_POISON, PAGE_SIZE);
+	if (bad)
+		panic("page %lx was written after it was freed: %02x at offset %lx", page_to_pfn(p),
+		      *bad, (unsigned long)bad & ~PAGE_MASK);
+}
+#else
+static inline void poison_page(struct page *p)
+{
+	(void)p;
+}
+static inline void unpoison_page(const struct page *p)
+{
+	(void)p;
+}
+#endif
+
+/* One block of 2^order pages as one: the tails know their head. */
+static void make_compound(struct page *p, unsigned int order)
+{
+	u32 head = (u32)page_to_pfn(p);
+
+	p->flags |= 1u << PG_head;
+	for (unsigned long i = 1; i < 1UL << order; i++) {
+		p[i].flags |= 1u << PG_tail;
+		p[i].owner = head;
+	}
+	p[1].order = order;
+}
+
+static void unmake_compound(struct page *p, unsigned int order)
+{
+	if (p[1].order != order)
+		bad_page(p, "compound page is freed with another order");
+	p[1].order = 0;
+	for (unsigned long i = 1; i < 1UL << order; i++) {
+		if (!PageTail(&p[i]) || p[i].owner != (u32)page_to_pfn(p))
+			bad_page(&p[i], "is not a tail page of its compound page");
+		p[i].flags &= ~(1u << PG_tail);
+		p[i].owner = 0;
+	}
+}
+
+/* One page as the caller gets it. Its struct page, but for the flags, may hold anything: all of it is
+ * written, eight bytes a store. */
+static __always_inline void prep_page(struct page *p, gfp_t gfp, u32 refcount)
+{
+	u64 *w = (u64 *)p;
+
+	unpoison_page(p);
+	w[0] = p->flags | (u64)refcount << 32;
+	w[1] = w[2] = w[3] = 0;
+	if (gfp & __GFP_ZERO)
+		clear_page(page_address(p));
+}
+
+static struct page *prep_block(struct page *p, unsigned int order, gfp_t gfp)
+{
+	for (unsigned long i = 0; i < 1UL << order; i++)
+		prep_page(p + i, gfp, i == 0);
+	if (order && gfp & __GFP_COMP)
+		make_compound(p, order);
+	count_events(PGALLOC_DMA + page_zonenum(p), 1UL << order);
+	return p;
+}
+
+static void __noinline check_freed_page(const struct page *p)
+{
+	if (p->flags & PAGE_FLAGS_BAD_AT_FREE)
+		bad_page(p, "is freed in use");
+	if (page_count(p))
+		bad_page(p, "is freed with references");
+	if (page_mapped(p) && !PageTable(p))
+		bad_page(p, "is freed while mapped");
+}
+
+/* The last reference is gone (refcount 0): checks that nobody else uses the page and takes off what
+ * its owner left on it. */
+static __always_inline void free_prepare(struct page *p)
+{
+	if (unlikely(p->flags & PAGE_FLAGS_BAD_AT_FREE || page_count(p) || page_mapcount(p)))
+		check_freed_page(p);
+	p->flags &= ~PAGE_FLAGS_ALL;
+	poison_page(p);
+}
+
+/* Gives the n oldest pages of a list back. Runs of ascending pfns, as munmap frees them, go back as
+ * one block. */
+static void pcp_flush_locked(struct zone *z, struct pcp_list *l, unsigned int n)
+{
+	unsigned int i = 0;
+
+	n = min(n, l->count);
+	spin_lock(&z->lock);
+	while (i < n) {
+		u32 pfn = l->pfn[i];
+		unsigned int run = 1, order = 0;
+
+		while (i + run < n && l->pfn[i + run] == pfn + run)
+			run++;
+		while (order < MAX_ORDER && 2u << order <= run && IS_ALIGNED(pfn, 2u << order))
+			order++;
+		buddy_free_locked(z, pfn_to_page(pfn), order);
+		i += 1u << order;
+	}
+	spin_unlock(&z->lock);
+	l->count -= n;
+	memmove(l->pfn, l->pfn + n, l->count * sizeof(l->pfn[0]));
+}
+
+/* A prepared page of order 0 to this CPU's list. */
+static void pcp_free(struct page *p)
+{
+	pfn_t pfn = page_to_pfn(p);
+	struct zone *z = page_zone(p);
+	unsigned int mt = pageblock_mt(pfn);
+	struct per_cpu_pages *pcp = this_cpu_ptr(&pcp_pages[z->idx]);
+	struct pcp_list *l;
+
+	if (unlikely(mt >= MIGRATE_PCPTYPES)) {
+		spin_lock(&z->lock);
+		buddy_free_locked(z, p, 0);
+		spin_unlock(&z->lock);
+		return;
+	}
+	l = &pcp->list[mt];
+	spin_lock(&pcp->lock);
+	l->pfn[l->count++] = (u32)pfn;
+	if (unlikely(l->count >= z->pcp_high))
+		pcp_flush_locked(z, l, z->pcp_batch);
+	spin_unlock(&pcp->lock);
+}
+
+/* A block whose last reference is gone. */
+static void free_block(struct page *p, unsigned int order)
+{
+	struct zone *z;
+
+	if (PageHead(p))
+		unmake_compound(p, order);
+	for (unsigned long i = 0; i < 1UL << order; i++)
+		free_prepare(p + i);
+	count_events(PGFREE, 1UL << order);
+	if (order == 0) {
+		pcp_free(p);
+		return;
+	}
+	z = page_zone(p);
+	spin_lock(&z->lock);
+	buddy_free_locked(z, p, order);
+	spin_unlock(&z->lock);
+}
+
+static __always_inline void free_one(struct page *p)
+{
+	free_prepare(p);
+	count_event(PGFREE);
+	pcp_free(p);
+}
+
+void free_pages_block(struct page *p, unsigned int order)
+{
+	assert(order <= MAX_ORDER);
+	if (unlikely(page_count(p) != 1))
+		bad_page(p, page_count(p) ? "is freed with references" : "is freed twice");
+	atomic_set(&p->refcount, 0);
+	if (likely(order == 0 && !PageHead(p)))
+		free_one(p);
+	else
+		free_block(p, order);
+}
+
+void __put_page(struct page *p)
+{
+	if (likely(!PageHead(p)))
+		free_one(p);
+	else
+		free_block(p, compound_order(p));
+}
+
+void free_pages_bulk(struct page **pages, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		assert(!PageHead(pages[i]));
+		free_one(pages[i]);
+	}
+}
+
+/* ---- asking for pages ---- */
+
+static unsigned int gfp_zone_idx(gfp_t gfp)
+{
+	if (gfp & __GFP_DMA)
+		return ZONE_DMA;
+	return gfp & __GFP_DMA32 ? ZONE_DMA32 : ZONE_NORMAL;
+}
+
+static unsigned int gfp_migratetype(gfp_t gfp)
+{
+	_Static_assert(__GFP_MOVABLE == 8 && __GFP_RECLAIMABLE == 16, "shifted down below");
+	return gfp >> 3 & 3;
+}
+
+/* The zones from the highest that the request allows down. */
+static struct page *alloc_from_zones(gfp_t gfp, unsigned int order, unsigned int flags)
+{
+	unsigned int idx = gfp_zone_idx(gfp), mt = gfp_migratetype(gfp);
+
+	for (unsigned int i = idx + 1; i-- > 0;) {
+		struct zone *z = &node_data[0].zones[i];
+		struct page *p = NULL;
+
+		if (!zone_populated(z))
+			continue;
+		/* What is on a list is no longer counted as free. */
+		if (order == 0)
+			p = pcp_alloc(z, mt, false, flags);
+		if (!p && watermark_ok(z, order, idx, flags))
+			p = zone_alloc(z, order, mt, flags);
+		if (p)
+			return p;
+	}
+	return NULL;
+}
+
+unsigned long reclaim_pages(gfp_t gfp, unsigned int order)
+{
+	unsigned long freed = slab_shrink_all();
+
+	(void)order;
+	if (gfp & __GFP_FS)
+		freed += drop_clean_cache();
+	drain_all_pages();
+	return freed;
+}
+
+static void warn_alloc_failed(gfp_t gfp, unsigned int order)
+{
+	static ktime_t next;
+	const struct thread *t = current_thread();
+	ktime_t now = ktime_get();
+
+	if (gfp & __GFP_NOWARN || now < next)
+		return;
+	next = now + NSEC_PER_SEC;
+	pr_warn("%s: page allocation failure: order:%u, mode:%#x\n", t ? t->comm : "boot", order,
+		gfp);
+}
+
+/* Enough that several threads which take what one has reclaimed all get their turn; few enough that
+ * a request which cannot be met fails soon. */
+#define MAX_RECLAIM_RETRIES 8
+
+static unsigned int slow_alloc_flags(gfp_t gfp, unsigned int order)
+{
+	const struct thread *t = current_thread();
+	unsigned int flags = WMARK_MIN;
+
+	if (gfp & __GFP_MEMALLOC || (t && t->flags & (THREAD_MEMALLOC | THREAD_OOM_VICTIM)))
+		return ALLOC_NO_WATERMARKS;
+	if (gfp & __GFP_HIGH)
+		flags |= ALLOC_HIGH;
+	if (gfp & __GFP_ATOMIC)
+		flags |= ALLOC_HARDER | (order ? ALLOC_HIGHATOMIC : 0);
+	return flags;
+}
+
+static __noinline struct page *alloc_slow(gfp_t gfp, unsigned int order)
+{
+	const struct thread *t = current_thread();
+	unsigned int flags = slow_alloc_flags(gfp, order);
+	struct page *p = alloc_from_zones(gfp, order, WMARK_LOW);
+
+	if (!p)
+		p = alloc_from_zones(gfp, order, flags);
+	if (p || !(gfp & __GFP_DIRECT_RECLAIM) || (t && t->flags & THREAD_MEMALLOC))
+		goto out;
+	if (t && t->flags & THREAD_NOIO)
+		gfp &= ~(__GFP_IO | __GFP_FS);
+	if (t && t->flags & THREAD_NOFS)
+		gfp &= ~__GFP_FS;
+	for (int i = 0; !p && i < MAX_RECLAIM_RETRIES; i++) {
+		unsigned long progress = reclaim_pages(gfp, order);
+
+		if (unreserve_highatomic(gfp_migratetype(gfp)))
+			progress++;
+		p = alloc_from_zones(gfp, order, flags);
+		if (!progress || gfp & __GFP_NORETRY)
+			break;
+	}
+out:
+	if (!p)
+		warn_alloc_failed(gfp, order);
+	return p;
+}
+
+/* This CPU's list of the highest zone that the request allows, if it has a page. */
+static __always_inline struct page *pcp_pop(gfp_t gfp)
+{
+	unsigned int zone = node_data[0].first_zone[gfp & (__GFP_DMA | __GFP_DMA32)];
+	struct per_cpu_pages *pcp = this_cpu_ptr(&pcp_pages[zone]);
+	struct pcp_list *l = &pcp->list[gfp_migratetype(gfp)];
+	struct page *p = NULL;
+
+	spin_lock(&pcp->lock);
+	if (likely(l->count))
+		p = pfn_to_page(l->pfn[--l->count]);
+	spin_unlock(&pcp->lock);
+	return p;
+}
+
+struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order)
+{
+	struct page *p;
+
+	(void)nid;
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		might_sleep();
+	if (should_fail(FAIL_PAGE) || unlikely(order > MAX_ORDER))
+		return NULL;
+	p = order == 0 ? pcp_pop(gfp) : NULL;
+	if (unlikely(!p)) {
+		p = alloc_slow(gfp, order);
+		return p ? prep_block(p, order, gfp) : NULL;
+	}
+	prep_page(p, gfp, 1);
+	count_event(PGALLOC_DMA + page_zonenum(p));
+	return p;
+}
+
+size_t alloc_pages_bulk(gfp_t gfp, size_t n, struct page **pages)
+{
+	size_t i = 0;
+
+	while (i < n && (pages[i] = alloc_page(gfp)))
+		i++;
+	return i;
+}
+
+void *get_free_page(gfp_t gfp)
+{
+	struct page *p = alloc_page(gfp);
+
+	return p ? page_address(p) : NULL;
+}
+
+void free_page(void *kaddr)
+{
+	if (kaddr)
+		free_page_struct(virt_to_page(kaddr));
+}
+
+/* ---- draining ---- */
+
+static void drain_cpu(unsigned int cpu)
+{
+	struct zone *z;
+
+	for_each_zone(z) {
+		struct per_cpu_pages *pcp = per_cpu_ptr(&pcp_pages[z->idx], cpu);
+
+		spin_lock(&pcp->lock);
+		for (unsigned int mt = 0; mt < MIGRATE_PCPTYPES; mt++)
+			if (pcp->list[mt].count)
+				pcp_flush_locked(z, &pcp->list[mt], PCP_MAX);
+		spin_unlock(&pcp->lock);
+	}
+}
+
+void drain_local_pages(void)
+{
+	drain_cpu(smp_processor_id());
+}
+
+/* (c) after boot */
+static void (*drain_fns[4])(void);
+
+void register_drain(void (*fn)(void))
+{
+	unsigned int i = 0;
+
+	while (drain_fns[i])
+		assert(++i < ARRAY_SIZE(drain_fns));
+	drain_fns[i] = fn;
+}
+
+void drain_all_pages(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(drain_fns) && drain_fns[i]; i++)
+		drain_fns[i]();
+	for_each_cpu(cpu)
+		drain_cpu(cpu);
+}

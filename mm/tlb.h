@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Forgetting translations: a gather collects cleared ptes and the pages behind them, then flushes
+ * the TLBs once, and only then lets go of the pages.
+ *
+ *	struct mmu_gather g;
+ *	tlb_gather_start(&g, mm);
+ *	unmap_vmas(&g, vma, start, end);
+ *	free_pgtables(&g, start, end, floor, ceiling);
+ *	tlb_gather_finish(&g);
+ */
+#pragma once
+
+#include <mm/mm.h>
+#include <mm/page.h>
+#include <mm/pgtable.h>
+
+/* Pages held until the flush. More batches mean more flushes: with 128 pages a full flush (about
+ * ten instructions, and the refills behind it) costs nothing a page; 1 KiB of the 16 KiB stack. */
+#define GATHER_PAGES 128
+
+struct mmu_gather {
+	struct mm_struct *mm;
+	vaddr_t start, end; /* what to flush; start >= end: nothing */
+	unsigned int nr;
+	unsigned long batches; /* flushed so far (for tests) */
+	struct page *pages[GATHER_PAGES];
+};
+
+void tlb_gather_start(struct mmu_gather *g, struct mm_struct *mm);
+/* A pte (or size bytes of them) from addr on was cleared or lost rights. */
+static inline void tlb_remove_pte(struct mmu_gather *g, vaddr_t addr, size_t size)
+{
+	if (addr < g->start)
+		g->start = addr;
+	if (addr + size > g->end)
+		g->end = addr + size;
+}
+/* One reference to page is dropped after the flush. True: the gather is now full, so call
+ * tlb_gather_flush() before the next (not under a page-table lock). */
+static inline __must_check bool tlb_remove_page(struct mmu_gather *g, struct page *page)
+{
+	debug_assert(g->nr < GATHER_PAGES);
+	g->pages[g->nr++] = page;
+	return g->nr == GATHER_PAGES;
+}
+static inline bool tlb_gather_full(const struct mmu_gather *g)
+{
+	return g->nr == GATHER_PAGES;
+}
+/* An emptied, detached table, freed after the flush. No spinlock held. */
+void tlb_remove_table(struct mmu_gather *g, struct page *table);
+/* Flushes and frees what is there, and goes on. No spinlock held. */
+void tlb_gather_flush(struct mmu_gather *g);
+void tlb_gather_finish(struct mmu_gather *g);
+
+/* Makes all CPUs that have mm loaded forget [start, end). No spinlock held unless stated. */
+void tlb_flush_range(struct mm_struct *mm, vaddr_t start, vaddr_t end);
+void tlb_flush_mm(struct mm_struct *mm);
+/* One page; may be called under its page-table lock. */
+void tlb_flush_page(struct mm_struct *mm, vaddr_t addr);
+/* Only this CPU's entry, after rights were added (others fault spuriously, once). */
+void tlb_fix_spurious(struct mm_struct *mm, vaddr_t addr);
+
+/* The space whose tables this CPU has loaded. */
+DECLARE_PER_CPU(struct mm_struct *, loaded_mm);

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Range operations on page tables: clearing entries (munmap, truncation, madvise, exit), changing
+ * their rights (mprotect), moving them (mremap).
+ *
+ * Idea: the walker stops once for each table of ptes; each operation is a loop over one table under
+ * its lock, which gathers its counter changes and applies them once at the end:
+ *
+ *	for each table in range:  lock, for each pte { ... }, apply counts, unlock, reschedule?
+ *
+ * Invariants:
+ *  1. A page loses its pte, its table's count, its space's RSS and its mapcount under one hold of
+ *     the table's lock; it loses its reference only after the flush (tlb.c).
+ *  2. What the hardware noted in a pte is not lost with it: dirty goes to the shared file page,
+ *     accessed to PG_referenced of any file page (an anonymous page dies or is found through its
+ *     other ptes).
+ *  3. A private pte is writable only if its page is anonymous and exclusive. mprotect may thus make
+ *     an exclusive page writable at once; all others wait for their write fault.
+ *
+ * Locking: see pgtable.h. Every caller holds something that keeps the tables: mmap_lock, the vma
+ * lock, or the lock of an rmap tree that the vma is in.
+ */
+#include <mm/filemap.h>
+#include <mm/pgtable.h>
+#include <mm/rmap.h>
+#include <mm/tlb.h>
+#include <mm/vma.h>
+
+/* Nothing makes leaves above the pte level for users yet. */
+static bool leaf_unexpected(const struct pt_walk *w)
+{
+	return WARN_ON_ONCE(w->level != PT_PTE);
+}
+
+/* --- clearing ---- */
+
+/* What a loop over one table took out, by kind. */
+struct zap_counts {
+	int gone[NR_MM_COUNTERS];
+};
+
+static void apply_counts(struct mm_struct *mm, struct page *table, const struct zap_counts *c)
+{
+	for (enum mm_counter i = 0; i < NR_MM_COUNTERS; i++) {
+		if (!c->gone[i])
+			continue;
+		table_count_add(table, i, -c->gone[i]);
+		mm_counter_add(mm, i, -c->gone[i]);
+	}
+}
+
+static void pass_on_bits(struct page *page, pte_t e)
+{
+	if (pte_dirty(e) && !PageDirty(page))
+		set_page_dirty(page);
+	if (pte_young(e) && !PageReferenced(page))
+		SetPageReferenced(page);
+}
+
+struct zap_state {
+	struct mm_struct *mm;
+	struct mmu_gather *g;
+	bool even_cows;
+	struct zap_counts counts;
+};
+
+/* One non-empty pte. True: the gather is full. */
+static bool zap_pte(struct zap_state *z, pte_t *pte, vaddr_t addr)
+{
+	pte_t e = ptep_get(pte);
+	enum mm_counter kind;
+	struct page *page;
+
+	if (unlikely(!pte_present(e))) {
+		/* Swap entries come with the swap areas; a private page's like a private page. */
+		if (z->even_cows)
+			WARN_ON_ONCE(!pte_none(e));
+		return false;
+	}
+	page = pte_page(e);
+	if (!z->even_cows && (!page || PageAnon(page)))
+		return false;
+	e = ptep_get_and_clear(pte);
+	tlb_remove_pte(z->g, addr, PAGE_SIZE);
+	if (!page)
+		return false;
+	kind = page_counter(page);
+	z->counts.gone[kind]++;
+	if (kind != MM_ANON)
+		pass_on_bits(page, e);
+	page_remove_rmap(page);
+	return tlb_remove_page(z->g, page);
+}
+
+/* The ptes of one table from addr on. Returns where it had to stop because the gather is full. */
+static vaddr_t zap_table_part(struct zap_state *z, pmd_t *pmd, vaddr_t addr, vaddr_t end)
+{
+	struct page *table = pmd_page(pmdp_get(pmd));
+	spinlock_t *ptl;
+	pte_t *pte = pte_offset_lock(pmd, addr, &ptl);
+	bool full = false;
+
+	z->counts = (struct zap_counts){{0}};
+	for (; addr < end && !full; addr += PAGE_SIZE, pte++)
+		if (!pte_none(ptep_get(pte)))
+			full = zap_pte(z, pte, addr);
+	apply_counts(z->mm, table, &z->counts);
+	spin_unlock(ptl);
+	return addr;
+}
+
+void zap_range_cows(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, struct mmu_gather *g,
+		    bool even_cows)
+{
+	struct zap_state z = {.mm = vma->mm, .g = g, .even_cows = even_cows};
+	struct pt_walk w;
+
+	debug_assert(vma->start <= start && end <= vma->end && g->mm == vma->mm);
+	mm_update_hiwater_rss(vma->mm);
+	for_each_pt_range(&w, vma->mm, start, end)
+	{
+		if (leaf_unexpected(&w))
+			continue;
+		for (vaddr_t addr = w.addr; addr < w.end;) {
+			addr = zap_table_part(&z, w.pmd, addr, w.end);
+			if (tlb_gather_full(g))
+				tlb_gather_flush(g);
+		}
+		cond_resched();
+	}
+}
+
+void zap_range(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, struct mmu_gather *g)
+{
+	zap_range_cows(vma, start, end, g, true);
+}
+
+void zap_vma_range(struct vm_area_struct *vma, vaddr_t start, vaddr_t end)
+{
+	struct mmu_gather g;
+
+	tlb_gather_start(&g, vma->mm);
+	zap_range(vma, start, end, &g);
+	tlb_gather_finish(&g);
+}
+
+void unmap_vmas(struct mmu_gather *g, struct vm_area_struct *vma, vaddr_t start, vaddr_t end)
+{
+	for (; vma && vma->start < end; vma = vma->next)
+		zap_range(vma, max(start, vma->start), min(end, vma->end), g);
+}
+
+/* --- rights ---- */
+
+struct protect_state {
+	struct vm_area_struct *vma;
+	pteval_t prot;
+	bool private_write; /* exclusive pages may be written at once */
+	bool tracks_dirty;  /* only pages that are dirty already may */
+	bool restricted;    /* some pte lost a right: flush */
+	int changed;
+};
+
+static pte_t new_rights(const struct protect_state *s, pte_t e)
+{
+	pte_t n = pte_modify(e, s->prot);
+	struct page *page;
+
+	if (s->private_write) {
+		page = pte_page(e);
+		if (page && PageAnon(page) && PageAnonExclusive(page))
+			n = pte_mkwrite(n);
+	} else if (s->tracks_dirty && !(pte_write(e) && pte_dirty(e))) {
+		n = pte_wrprotect(n);
+	}
+	return n;
+}
+
+/* Does the new entry forbid something that a TLB may remember as allowed? */
+static bool rights_lost(pte_t e, pte_t n)
+{
+	pteval_t had = pte_val(e) & (_PAGE_PRESENT | _PAGE_RW | _PAGE_USER);
+
+	return (had & ~pte_val(n)) || (pte_exec(e) && !pte_exec(n));
+}
+
+static void protect_pte(struct protect_state *s, pte_t *pte)
+{
+	pte_t e, n;
+
+	do {
+		e = ptep_get(pte);
+		if (!pte_present(e))
+			return; /* none, or a swap entry, which has no rights */
+		n = new_rights(s, e);
+		if (pte_same(e, n))
+			return;
+	} while (!ptep_cmpxchg(pte, e, n)); /* the hardware may set A or D meanwhile */
+	s->restricted |= rights_lost(e, n);
+	s->changed++;
+}
+
+static void protect_table(struct protect_state *s, const struct pt_walk *w)
+{
+	spinlock_t *ptl;
+	pte_t *pte = pte_offset_lock(w->pmd, w->addr, &ptl);
+
+	for (vaddr_t addr = w->addr; addr < w->end; addr += PAGE_SIZE, pte++)
+		protect_pte(s, pte);
+	spin_unlock(ptl);
+}
+
+int change_protection(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, pteval_t pgprot)
+{
+	struct protect_state s = {
+		.vma = vma,
+		.prot = pgprot,
+		.private_write = (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE,
+		.tracks_dirty = vma_tracks_dirty(vma),
+	};
+	struct pt_walk w;
+
+	debug_assert(rwsem_is_write_held(&vma->mm->mmap_lock));
+	debug_assert(vma->start <= start && end <= vma->end);
+	for_each_pt_range(&w, vma->mm, start, end)
+	{
+		if (leaf_unexpected(&w))
+			continue;
+		protect_table(&s, &w);
+		cond_resched();
+	}
+	if (s.restricted)
+		tlb_flush_range(vma->mm, start, end);
+	return s.changed;
+}
+
+/* --- moving ---- */
+
+/* An rmap walk that has already passed the new place must not come to the old one after its ptes
+ * have left: so no walk goes on meanwhile. */
+static void lock_rmap(struct vm_area_struct *vma)
+{
+	if (vma->file)
+		down_write(&vma->file->mapping->i_mmap_lock);
+	if (vma->anon_vma)
+		down_write(&vma->anon_vma->root->lock);
+}
+
+static void unlock_rmap(struct vm_area_struct *vma)
+{
+	if (vma->anon_vma)
+		up_write(&vma->anon_vma->root->lock);
+	if (vma->file)
+		up_write(&vma->file->mapping->i_mmap_lock);
+}
+
+/* Both locks, which may be one. The order does not matter: only the holder of mmap_lock for writing
+ * ever takes two of one space. */
+static void lock_two_tables(struct page *a, struct page *b)
+{
+	spin_lock(table_lock(a));
+	if (b != a)
+		spin_lock(table_lock(b));
+}
+
+static void unlock_two_tables(struct page *a, struct page *b)
+{
+	if (b != a)
+		spin_unlock(table_lock(b));
+	spin_unlock(table_lock(a));
+}
+
+/* n ptes from one table to another. */
+static void move_ptes(pmd_t *old_pmd, vaddr_t old, pmd_t *new_pmd, vaddr_t new_, unsigned int n)
+{
+	struct page *from = pmd_page(pmdp_get(old_pmd)), *to = pmd_page(pmdp_get(new_pmd));
+	pte_t *src = pte_offset(old_pmd, old), *dst = pte_offset(new_pmd, new_);
+
+	lock_two_tables(from, to);
+	for (; n; n--, src++, dst++) {
+		struct page *page;
+		pte_t e;
+
+		if (pte_none(ptep_get(src)))
+			continue;
+		e = ptep_get_and_clear(src);
+		debug_assert(pte_none(ptep_get(dst)));
+		WARN_ON_ONCE(!pte_present(e));
+		set_pte(dst, pte_mksoft_dirty(e));
+		page = pte_page(e);
+		if (!page || from == to)
+			continue;
+		table_count_add(from, page_counter(page), -1);
+		table_count_add(to, page_counter(page), 1);
+	}
+	unlock_two_tables(from, to);
+}
+
+size_t move_page_tables(struct vm_area_struct *vma, vaddr_t old_addr,
+			struct vm_area_struct *new_vma, vaddr_t new_addr, size_t len)
+{
+	struct mm_struct *mm = vma->mm;
+	vaddr_t end = old_addr + len;
+	vaddr_t delta = new_addr - old_addr;
+	struct pt_walk w;
+
+	debug_assert(rwsem_is_write_held(&mm->mmap_lock) && new_vma->mm == mm);
+	for_each_pt_range(&w, mm, old_addr, end)
+	{
+		vaddr_t to = w.addr + delta;
+		pmd_t *new_pmd;
+
+		if (leaf_unexpected(&w))
+			continue;
+		/* A stop ends with the old table; cut it where the new one ends. */
+		w.end = min(w.end, pmd_addr_end(to, end + delta) - delta);
+		new_pmd = pmd_alloc(mm, to);
+		if (!new_pmd || pte_table_alloc(mm, new_pmd, 0))
+			return w.addr - old_addr;
+		lock_rmap(vma);
+		move_ptes(w.pmd, w.addr, new_pmd, to, (w.end - w.addr) >> PAGE_SHIFT);
+		tlb_flush_range(mm, w.addr, w.end);
+		unlock_rmap(vma);
+		cond_resched();
+	}
+	return len;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Deliberate breakage, one kind a boot: octavo.crash=KIND. The test driver (scripts/runtests.py,
+ * group crash) checks that each ends in the right report and the failing exit status; a kind that
+ * comes back prints "crash survived" and passes the boot, which fails the test.
+ */
+#include <kernel/lib/bug.h>
+#include <kernel/lib/cmdline.h>
+#include <kernel/lib/init.h>
+#include <kernel/lib/printk.h>
+#include <kernel/lib/string.h>
+#include <kernel/sched/sched.h>
+#include <kernel/sync/mutex.h>
+#include <kernel/sync/spinlock.h>
+#include <kernel/task.h>
+#include <kernel/x86/cpu.h>
+#include <kernel/x86/reboot.h>
+#include <mm/gfp.h>
+#include <mm/mm.h>
+#include <mm/slab.h>
+
+static volatile int zero;
+
+static __noinline int recurse(volatile char *above, int depth)
+{
+	volatile char frame[256];
+
+	frame[0] = above[0];
+	if (depth < 0)
+		return 0;
+	return recurse(frame, depth + 1) + frame[depth & 255];
+}
+
+static void crash_stack_overflow(void)
+{
+	char c = 1;
+
+	recurse(&c, 0);
+}
+
+static void crash_null_read(void)
+{
+	volatile int *volatile p = (volatile int *)16;
+
+	zero = *p;
+}
+
+static void crash_write_rodata(void)
+{
+	*(volatile char *)(unsigned long)"constant" = 'C';
+}
+
+/* The same bytes through the direct map, which must not be a way round. */
+static void crash_write_text_alias(void)
+{
+	volatile u8 *alias = __va(__pa(crash_null_read));
+
+	*alias = 0xc3;
+}
+
+static void crash_exec_data(void)
+{
+	static u8 code[] = {0xc3};
+	void (*fn)(void) = (void (*)(void))(void *)code;
+
+	fn();
+}
+
+static void crash_non_canonical(void)
+{
+	zero = *(volatile int *)0x8000000000000000UL;
+}
+
+static void crash_double_fault(void)
+{
+	/* A push to a stack that is not there faults, and so does delivering that fault. */
+	__asm__ __volatile__("mov %0, %%rsp; push %%rax" : : "r"(0xffffa00000000000UL) : "memory");
+}
+
+static void crash_assert(void)
+{
+	assert(zero == 1);
+}
+
+static void crash_divide(void)
+{
+	zero = 1 / zero;
+}
+
+static __noinline void smash(volatile char *buf, int n)
+{
+	for (int i = 0; i < n; i++)
+		buf[i] = 'A';
+}
+
+static __noinline void crash_stack_smash(void)
+{
+	char buf[16];
+
+	smash(buf, 32);
+}
+
+static void crash_page_double_free(void)
+{
+	struct page *p = alloc_page(GFP_KERNEL);
+
+	free_page_struct(p);
+	free_page_struct(p);
+	drain_all_pages();
+	page_alloc_check();
+}
+
+static void crash_page_use_after_free(void)
+{
+	char *p = get_free_page(GFP_KERNEL);
+
+	free_page(p);
+	*(volatile char *)(p + 100) = 1;
+	for (int i = 0; i < 1000; i++)
+		if (!alloc_page(GFP_KERNEL))
+			break;
+}
+
+static void crash_slab_double_free(void)
+{
+	void *p = kmalloc(64, GFP_KERNEL);
+
+	kfree(p);
+	kfree(p);
+	slab_check();
+}
+
+static void crash_slab_use_after_free(void)
+{
+	volatile char *p = kmalloc(64, GFP_KERNEL);
+
+	kfree((void *)p);
+	p[8] = 1;
+	for (int i = 0; i < 1000; i++)
+		kmalloc(64, GFP_KERNEL);
+}
+
+static void crash_slab_overflow(void)
+{
+	volatile char *p = kmalloc(64, GFP_KERNEL);
+
+	p[64] = 1;
+	kfree((void *)p);
+}
+
+static void crash_lock_order(void)
+{
+	static spinlock_t zone_like = SPINLOCK_INIT(LOCK_ZONE),
+			  slab_like = SPINLOCK_INIT(LOCK_SLAB);
+
+	spin_lock(&zone_like);
+	spin_lock(&slab_like);
+}
+
+static void crash_lock_twice(void)
+{
+	static spinlock_t l = SPINLOCK_INIT(LOCK_PT);
+
+	spin_lock(&l);
+	spin_lock(&l);
+}
+
+static void crash_sleep_atomic(void)
+{
+	static spinlock_t l = SPINLOCK_INIT(LOCK_PT);
+
+	spin_lock(&l);
+	schedule();
+}
+
+static void crash_kernel_touches_user(void)
+{
+	/* A mapped user page, read without the leave that copy_from_user() takes (SMAP). */
+	struct mm_struct *mm = mm_alloc();
+	long addr;
+
+	mm_activate(mm);
+	addr = do_mmap(mm, NULL, 0, PAGE_SIZE, 3, 0x22 | 0x8000, 0);
+	zero = *(volatile int *)addr;
+}
+
+static void crash_undefined(void)
+{
+	volatile int i = INT32_MAX;
+
+	i = i + 1; /* UBSan traps the signed overflow in debug builds */
+	zero = i;
+}
+
+static void crash_panic(void)
+{
+	panic("on request");
+}
+
+static void crash_hang(void)
+{
+	local_irq_disable();
+	for (;;)
+		cpu_relax();
+}
+
+static const struct crash {
+	const char *name;
+	void (*fn)(void);
+} crashes[] = {
+	{"stack_overflow", crash_stack_overflow},
+	{"null_read", crash_null_read},
+	{"write_rodata", crash_write_rodata},
+	{"write_text_alias", crash_write_text_alias},
+	{"exec_data", crash_exec_data},
+	{"non_canonical", crash_non_canonical},
+	{"double_fault", crash_double_fault},
+	{"assert", crash_assert},
+	{"divide", crash_divide},
+	{"stack_smash", crash_stack_smash},
+	{"page_double_free", crash_page_double_free},
+	{"page_use_after_free", crash_page_use_after_free},
+	{"slab_double_free", crash_slab_double_free},
+	{"slab_use_after_free", crash_slab_use_after_free},
+	{"slab_overflow", crash_slab_overflow},
+	{"lock_order", crash_lock_order},
+	{"lock_twice", crash_lock_twice},
+	{"sleep_atomic", crash_sleep_atomic},
+	{"kernel_touches_user", crash_kernel_touches_user},
+	{"undefined", crash_undefined},
+	{"panic", crash_panic},
+	{"hang", crash_hang},
+};
+
+static int crash_thread(void *arg)
+{
+	const struct crash *c = arg;
+
+	pr_notice("crash test: %s\n", c->name);
+	c->fn();
+	pr_notice("crash survived: %s\n", c->name);
+	qemu_exit(QEMU_EXIT_PASS);
+	return 0;
+}
+
+static void crash_init(void)
+{
+	char name[32];
+
+	if (!cmdline_get("octavo.crash", name, sizeof(name)))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++) {
+		if (strcmp(crashes[i].name, name))
+			continue;
+		if (IS_ERR(kthread_run(crash_thread, (void *)&crashes[i], "crash")))
+			panic("no memory for the crash thread");
+		for (;;) {
+			set_current_state(THREAD_UNINTERRUPTIBLE);
+			schedule();
+		}
+	}
+	panic("octavo.crash=%s: no such kind", name);
+}
+initcall(crash_init);

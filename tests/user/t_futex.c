@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * futex: between processes, in shared memory (threads come with a later issue).
+ */
+#include "utest.h"
+
+#define F_WAIT        0
+#define F_WAKE        1
+#define F_REQUEUE     3
+#define F_CMP_REQUEUE 4
+#define F_WAKE_OP     5
+#define F_WAIT_BITSET 9
+#define F_WAKE_BITSET 10
+#define F_PRIVATE     128
+#define F_REALTIME    256
+
+static long futex(volatile int *u, int op, int val, const void *timeout, volatile int *u2, int val3)
+{
+	return syscall(SYS_futex, u, op, (long)val, timeout, u2, (long)val3);
+}
+
+static volatile int *shared(void)
+{
+	return OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+}
+
+static pid_t waiter(volatile int *u, int bits)
+{
+	pid_t pid = CHILD({
+		long r = futex(u, F_WAIT_BITSET, 0, NULL, NULL, bits);
+		CHECK_EQ(r, 0);
+	});
+
+	ut_wait_state(pid, 'S');
+	return pid;
+}
+
+/* The number of children that ended within a while. */
+static int reap(int want)
+{
+	long start = ut_now_ms();
+	int n = 0, st;
+
+	while (n < want && ut_now_ms() - start < 10000)
+		if (waitpid(-1, &st, WNOHANG) > 0)
+			n += st == 0;
+		else
+			ut_msleep(2);
+	ut_msleep(20);
+	while (waitpid(-1, &st, WNOHANG) > 0)
+		n++;
+	return n;
+}
+
+TEST(value_changed, "a wait for a value that is not there any more")
+{
+	volatile int *u = shared();
+
+	*u = 5;
+	CHECK_ERRNO(futex(u, F_WAIT, 4, NULL, NULL, 0), EAGAIN);
+	CHECK_ERRNO(futex(u, F_WAIT | F_PRIVATE, 4, NULL, NULL, 0), EAGAIN);
+	CHECK_EQ(futex(u, F_WAKE, 1, NULL, NULL, 0), 0);
+}
+
+TEST(timeout, "a timeout that is too short, or never comes")
+{
+	volatile int *u = shared();
+	struct timespec ts = {0, 60000000};
+
+	long start = ut_now_ms();
+	CHECK_ERRNO(futex(u, F_WAIT, 0, &ts, NULL, 0), ETIMEDOUT);
+	CHECK(ut_now_ms() - start >= 59);
+	CHECK_ERRNO(futex(u, F_WAIT | F_PRIVATE, 0, &ts, NULL, 0), ETIMEDOUT);
+	/* BITSET: the time is absolute */
+	OK(clock_gettime(CLOCK_MONOTONIC, &ts));
+	CHECK_ERRNO(futex(u, F_WAIT_BITSET, 0, &ts, NULL, -1), ETIMEDOUT);
+	OK(clock_gettime(CLOCK_REALTIME, &ts));
+	CHECK_ERRNO(futex(u, F_WAIT_BITSET | F_REALTIME, 0, &ts, NULL, -1), ETIMEDOUT);
+	ts.tv_nsec = 1000000000;
+	CHECK_ERRNO(futex(u, F_WAIT, 0, &ts, NULL, 0), EINVAL);
+}
+
+TEST(wake, "waiters not woken, or more than asked")
+{
+	volatile int *u = shared();
+
+	for (int i = 0; i < 5; i++)
+		waiter(u, -1);
+	CHECK_EQ(futex(u, F_WAKE, 2, NULL, NULL, 0), 2);
+	CHECK_EQ(reap(2), 2);
+	CHECK_EQ(futex(u, F_WAKE, INT_MAX, NULL, NULL, 0), 3);
+	CHECK_EQ(reap(3), 3);
+}
+
+TEST(two_addresses, "a wake on one word that wakes the waiter of another")
+{
+	volatile int *u = shared();
+	pid_t pid = waiter(u, -1);
+
+	CHECK_EQ(futex(u + 1, F_WAKE, 10, NULL, NULL, 0), 0);
+	CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	/* the same word seen at another address */
+	int fd = ut_file("f", NULL, 0);
+	OK(ftruncate(fd, PAGE));
+	volatile int *a = OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	volatile int *b = OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	pid_t p2 = waiter(a + 3, -1);
+	CHECK_EQ(futex(b + 3, F_WAKE, 10, NULL, NULL, 0), 1);
+	CHECK_EXIT(p2, 0);
+	CHECK_EQ(futex(u, F_WAKE, 10, NULL, NULL, 0), 1);
+	CHECK_EXIT(pid, 0);
+}
+
+TEST(private_after_fork, "private memory: parent and child have different words after fork")
+{
+	volatile int *u = ut_map(PAGE);
+
+	*u = 0;
+	pid_t pid = CHILD({
+		struct timespec ts = {0, 200000000};
+		CHECK_ERRNO(futex(u, F_WAIT, 0, &ts, NULL, 0), ETIMEDOUT);
+	});
+	ut_wait_state(pid, 'S');
+	CHECK_EQ(futex(u, F_WAKE, 10, NULL, NULL, 0), 0);
+	CHECK_EXIT(pid, 0);
+}
+
+TEST(bitset, "bits that do not choose the waiter")
+{
+	volatile int *u = shared();
+	pid_t a = waiter(u, 1), b = waiter(u, 2);
+
+	CHECK_ERRNO(futex(u, F_WAIT_BITSET, 0, NULL, NULL, 0), EINVAL);
+	CHECK_ERRNO(futex(u, F_WAKE_BITSET, 1, NULL, NULL, 0), EINVAL);
+	CHECK_EQ(futex(u, F_WAKE_BITSET, 10, NULL, NULL, 4), 0);
+	CHECK_EQ(futex(u, F_WAKE_BITSET, 10, NULL, NULL, 2), 1);
+	CHECK_EXIT(b, 0);
+	CHECK_EQ(waitpid(a, NULL, WNOHANG), 0);
+	CHECK_EQ(futex(u, F_WAKE, 10, NULL, NULL, 0), 1);
+	CHECK_EXIT(a, 0);
+}
+
+TEST(requeue, "waiters moved to another word and lost, or not moved")
+{
+	volatile int *u = shared();
+
+	for (int i = 0; i < 4; i++)
+		waiter(u, -1);
+	CHECK_ERRNO(syscall(SYS_futex, u, F_CMP_REQUEUE, 1L, 10L, u + 1, 7L), EAGAIN);
+	CHECK_EQ(syscall(SYS_futex, u, F_CMP_REQUEUE, 1L, 2L, u + 1, 0L), 3);
+	CHECK_EQ(reap(1), 1);
+	CHECK_EQ(futex(u, F_WAKE, 10, NULL, NULL, 0), 1);
+	CHECK_EQ(reap(1), 1);
+	CHECK_EQ(futex(u + 1, F_WAKE, 10, NULL, NULL, 0), 2);
+	CHECK_EQ(reap(2), 2);
+}
+
+TEST(signal_ends_wait, "a wait that a signal does not end")
+{
+	volatile int *u = shared();
+	pid_t pid = CHILD({ futex(u, F_WAIT, 0, NULL, NULL, 0); });
+	ut_wait_state(pid, 'S');
+	OK(kill(pid, SIGTERM));
+	CHECK_SIGNALED(pid, SIGTERM);
+	CHECK_EQ(futex(u, F_WAKE, 10, NULL, NULL, 0), 0);
+}
+
+TEST(errors, "bad addresses and operations")
+{
+	volatile int *u = shared();
+
+	CHECK_ERRNO(futex((void *)((char *)u + 1), F_WAIT, 0, NULL, NULL, 0), EINVAL);
+	CHECK_ERRNO(futex((void *)((char *)u + 2), F_WAKE, 1, NULL, NULL, 0), EINVAL);
+	CHECK_ERRNO(futex(BADPTR, F_WAIT, 0, NULL, NULL, 0), EFAULT);
+	CHECK_ERRNO(futex(NULL, F_WAIT, 0, NULL, NULL, 0), EFAULT);
+	CHECK_ERRNO(futex(KERNPTR, F_WAIT, 0, NULL, NULL, 0), EFAULT);
+	CHECK_ERRNO(futex(NONCANON, F_WAKE, 1, NULL, NULL, 0), EFAULT);
+	CHECK_ERRNO(futex(u, F_WAIT, 0, BADPTR, NULL, 0), EFAULT);
+	CHECK_ERRNO(futex(u, 77, 0, NULL, NULL, 0), ENOSYS);
+	volatile int *untouched = ut_map(PAGE);
+	CHECK_ERRNO(futex(untouched, F_WAIT, 1, NULL, NULL, 0), EAGAIN);
+}
+
+TEST(mutex, "a wake-up lost: four processes count under a lock made of a futex")
+{
+	enum { N = 4, ROUNDS = 2000 };
+	volatile int *u = shared();
+	pid_t pid[N];
+
+	for (int i = 0; i < N; i++)
+		pid[i] = CHILD({
+			for (int k = 0; k < ROUNDS; k++) {
+				int c = 0;
+				if (!__atomic_compare_exchange_n(u, &c, 1, 0, __ATOMIC_SEQ_CST,
+								 __ATOMIC_SEQ_CST))
+					while (__atomic_exchange_n(u, 2, __ATOMIC_SEQ_CST) != 0)
+						futex(u, F_WAIT, 2, NULL, NULL, 0);
+				int v = u[16];
+				if (k % 64 == 0)
+					syscall(SYS_sched_yield);
+				u[16] = v + 1;
+				if (__atomic_exchange_n(u, 0, __ATOMIC_SEQ_CST) == 2)
+					futex(u, F_WAKE, 1, NULL, NULL, 0);
+			}
+		});
+	for (int i = 0; i < N; i++)
+		CHECK_EXIT(pid[i], 0);
+	CHECK_EQ(u[16], N * ROUNDS);
+}
