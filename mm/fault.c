@@ -3,37 +3,38 @@
  * Page faults.
  *
  * Problem: the hardware reports "this access to this address is not possible". Most often that is
- * how memory comes to be: tables are filled at the first touch, pages are copied at the first write.
- * Sometimes it is the program's mistake. Each fault is one of these cases, and each case is one
- * function, so that a breakpoint on its name stops there and nowhere else:
+ * how memory comes to be: tables are filled at the first touch, pages are copied at the first
+ * write. Sometimes it is the program's mistake. Each fault is one of these cases, and each case is
+ * one function, so that a breakpoint on its name stops there and nowhere else:
  *
  *	is there a vma?
  *	├─ no: below a stack that may grow? ── yes: fault_stack_growth, then start again
  *	│                                   └─ no: SIGSEGV, MAPERR
  *	└─ yes: does it allow the access? ── no: SIGSEGV, ACCERR
  *	   │
- *	   ├─ pte none ┬─ anonymous ┬─ read .................. fault_anon_read     the shared zero page
- *	   │           │            └─ write ................. fault_anon_write    a page of zeroes
- *	   │           └─ file ┬─ beyond its end ............. fault_beyond_eof    SIGBUS
- *	   │                   ├─ read ....................... fault_file_read     and 15 around it
- *	   │                   ├─ write, private ............. fault_file_cow      a copy of the page
- *	   │                   └─ write, shared .............. fault_shared_write  the page, dirty
- *	   ├─ pte not present .............................. fault_swap_in
- *	   └─ pte present ┬─ write, pte read-only ┬─ zero page  fault_zero_cow     a page of zeroes
- *	                  │                       ├─ shared ...  fault_shared_mkwrite
- *	                  │                       ├─ ours alone  fault_cow_reuse   just writable
- *	                  │                       └─ else .....  fault_cow_copy    a copy
- *	                  └─ allowed already ................... fault_spurious    another was faster
+ *	   ├─ pte none ┬─ anonymous ┬─ read ............... fault_anon_read    the shared zero page
+ *	   │           │            └─ write .............. fault_anon_write   a page of zeroes
+ *	   │           └─ file ┬─ beyond its end .......... fault_beyond_eof   SIGBUS
+ *	   │                   ├─ read .................... fault_file_read    and 15 around it
+ *	   │                   ├─ write, private .......... fault_file_cow     a copy of the page
+ *	   │                   └─ write, shared ........... fault_shared_write the page, dirty
+ *	   ├─ pte not present ............................. fault_swap_in
+ *	   └─ pte present ┬─ write, read-only pte ┬─ zero . fault_zero_cow     a page of zeroes
+ *	                  │                       ├─ shared fault_shared_mkwrite
+ *	                  │                       ├─ ours . fault_cow_reuse    just writable
+ *	                  │                       └─ else . fault_cow_copy     a copy
+ *	                  └─ allowed already .............. fault_spurious     another was faster
  *
  * Whose is a page (DESIGN.md 9.5)? PG_anon_exclusive says that an anonymous page is of this space
  * only: set when it is made, cleared by fork. When it is clear, mapcount 1 under the page lock says
- * the same, unless the swap cache has it. References do not count: anyone may hold one for a moment.
+ * the same, unless the swap cache has it. References do not count: anyone may hold one for a
+ * moment.
  *
- * Locks: the vma lock, for reading, taken under tree_lock with a trylock: where that fails (a writer
- * is at it) and where a case needs the neighbours (an anon_vma, stack growth), the fault starts again
- * under mmap_lock. Entries change under their table's lock, after a second look: what was read
- * before (f->orig) must still be there; if not, somebody else has done something, and the access is
- * simply tried again.
+ * Locks: the vma lock, for reading, taken under tree_lock with a trylock: where that fails (a
+ * writer is at it) and where a case needs the neighbours (an anon_vma, stack growth), the fault
+ * starts again under mmap_lock. Entries change under their table's lock, after a second look: what
+ * was read before (f->orig) must still be there; if not, somebody else has done something, and the
+ * access is simply tried again.
  *
  * Waiting: nothing that may take long is done with a lock held. A page that is not in the cache, or
  * locked, is waited for with no lock, and the fault starts again (fault_prepare_retry).
@@ -148,7 +149,7 @@ fault_case fault_anon_read(struct fault *f)
 	return VM_FAULT_DONE;
 }
 
-/* Where nothing was, a page that only we know, which is consumed. The table is locked; unlocks it. */
+/* Where nothing was, a page that only we know, which is consumed. Unlocks the locked table. */
 static inline vm_fault_t install_anon(struct fault *f, struct page *page)
 {
 	page_add_new_anon_rmap(page, f->vma, f->addr);
@@ -398,8 +399,8 @@ fault_case fault_file_cow(struct fault *f, u64 index)
 	return ret;
 }
 
-/* Locks a referenced page of the mapping, or arranges to wait for it; consumes the reference if not.
- * The page lock keeps truncation and writeback away while a page becomes dirty. */
+/* Locks a referenced page of the mapping, or arranges to wait for it; consumes the reference if
+ * not. The page lock keeps truncation and writeback away while a page becomes dirty. */
 static bool lock_for_write(struct fault *f, struct page *page, struct address_space *mapping)
 {
 	if (!trylock_page(page)) {

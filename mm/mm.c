@@ -6,13 +6,13 @@
  * last one out takes the mappings down. count: everybody who needs the structure and the root, the
  * users together being one of them.
  *
- * CR3 and lazy TLB. A kernel thread has no space of its own and touches only the kernel's half, which
- * is the same everywhere: so switching to it loads nothing, and if the next thread is again of the
- * space that is loaded, nothing was lost. loaded_mm says what a CPU has. It is no reference: instead,
- * the last mm_put() of a space makes the CPUs that still have it loaded go to init_mm's root. That
- * costs at most once a space, where counting would cost twice a switch.
+ * CR3 and lazy TLB. A kernel thread has no space of its own and touches only the kernel's half,
+ * which is the same everywhere: so switching to it loads nothing, and if the next thread is again
+ * of the space that is loaded, nothing was lost. loaded_mm says what a CPU has. It is no reference:
+ * instead, the last mm_put() of a space makes the CPUs that still have it loaded go to init_mm's
+ * root. That costs at most once a space, where counting would cost twice a switch.
  *
- * Locking: switching runs with interrupts off. cpu_mask is changed by each CPU for itself, atomically.
+ * Locking: switching runs with interrupts off. Each CPU changes its own bit of cpu_mask, atomically.
  */
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>

@@ -41,9 +41,10 @@
 DEFINE_PER_CPU(struct per_cpu_pages, pcp_pages[MAX_NR_ZONES]) = {PCP_INIT, PCP_INIT, PCP_INIT};
 
 /* Flags that a page must not have when its last reference goes. */
-#define PAGE_FLAGS_BAD_AT_FREE                                                        \
-	(1u << PG_locked | 1u << PG_lru | 1u << PG_unevictable | 1u << PG_writeback | \
-	 1u << PG_swapcache | 1u << PG_buddy | 1u << PG_slab | 1u << PG_reserved | 1u << PG_tail)
+#define PAGE_FLAGS_BAD_AT_FREE                                                                     \
+	(1u << PG_locked | 1u << PG_lru | 1u << PG_unevictable | 1u << PG_writeback |              \
+	 1u << PG_swapcache | 1u << PG_buddy | 1u << PG_slab | 1u << PG_reserved | 1u << PG_head | \
+	 1u << PG_tail)
 #define PAGE_FLAGS_ALL ((1u << PAGE_ZONE_SHIFT) - 1)
 
 /* In debug builds a free page is filled with this, and its struct page says so in `swap`: pages
@@ -197,6 +198,7 @@ static void unmake_compound(struct page *p, unsigned int order)
 {
 	if (p[1].order != order)
 		bad_page(p, "compound page is freed with another order");
+	p->flags &= ~(1u << PG_head);
 	p[1].order = 0;
 	for (unsigned long i = 1; i < 1UL << order; i++) {
 		if (!PageTail(&p[i]) || p[i].owner != (u32)page_to_pfn(p))
@@ -249,23 +251,30 @@ static __always_inline void free_prepare(struct page *p)
 	poison_page(p);
 }
 
-/* Gives the n oldest pages of a list back. Runs of ascending pfns, as munmap frees them, go back as
- * one block. */
-static void pcp_flush_locked(struct zone *z, struct pcp_list *l, unsigned int n)
+/* The largest aligned block that begins with pfns[0] and goes on in ascending order; n >= 1. */
+static unsigned int ascending_order(const u32 *pfns, u32 n)
 {
-	unsigned int i = 0;
+	unsigned int order = 0;
+	u32 i = 1;
 
+	while (2u << order <= n && IS_ALIGNED(pfns[0], 2u << order)) {
+		for (; i < 2u << order; i++)
+			if (pfns[i] != pfns[0] + i)
+				return order;
+		order++;
+	}
+	return order;
+}
+
+/* Gives the n oldest pages of a list back; what munmap freed in one go, as blocks. */
+static void pcp_flush_locked(struct zone *z, struct pcp_list *l, u32 n)
+{
 	n = min(n, l->count);
 	spin_lock(&z->lock);
-	while (i < n) {
-		u32 pfn = l->pfn[i];
-		unsigned int run = 1, order = 0;
+	for (u32 i = 0; i < n;) {
+		unsigned int order = ascending_order(l->pfn + i, n - i);
 
-		while (i + run < n && l->pfn[i + run] == pfn + run)
-			run++;
-		while (order < MAX_ORDER && 2u << order <= run && IS_ALIGNED(pfn, 2u << order))
-			order++;
-		buddy_free_locked(z, pfn_to_page(pfn), order);
+		buddy_free_locked(z, pfn_to_page(l->pfn[i]), order);
 		i += 1u << order;
 	}
 	spin_unlock(&z->lock);
@@ -273,54 +282,62 @@ static void pcp_flush_locked(struct zone *z, struct pcp_list *l, unsigned int n)
 	memmove(l->pfn, l->pfn + n, l->count * sizeof(l->pfn[0]));
 }
 
-/* A prepared page of order 0 to this CPU's list. */
-static void pcp_free(struct page *p)
+static __noinline void buddy_free(struct page *p, unsigned int order)
 {
-	pfn_t pfn = page_to_pfn(p);
 	struct zone *z = page_zone(p);
-	unsigned int mt = pageblock_mt(pfn);
-	struct per_cpu_pages *pcp = this_cpu_ptr(&pcp_pages[z->idx]);
-	struct pcp_list *l;
 
-	if (unlikely(mt >= MIGRATE_PCPTYPES)) {
-		spin_lock(&z->lock);
-		buddy_free_locked(z, p, 0);
-		spin_unlock(&z->lock);
-		return;
-	}
-	l = &pcp->list[mt];
-	spin_lock(&pcp->lock);
-	l->pfn[l->count++] = (u32)pfn;
-	if (unlikely(l->count >= z->pcp_high))
-		pcp_flush_locked(z, l, z->pcp_batch);
-	spin_unlock(&pcp->lock);
-}
-
-/* A block whose last reference is gone. */
-static void free_block(struct page *p, unsigned int order)
-{
-	struct zone *z;
-
-	if (PageHead(p))
-		unmake_compound(p, order);
-	for (unsigned long i = 0; i < 1UL << order; i++)
-		free_prepare(p + i);
-	count_events(PGFREE, 1UL << order);
-	if (order == 0) {
-		pcp_free(p);
-		return;
-	}
-	z = page_zone(p);
 	spin_lock(&z->lock);
 	buddy_free_locked(z, p, order);
 	spin_unlock(&z->lock);
 }
 
+/* This CPU's lists for pages of p's zone, locked; NULL if pages of its type have none. */
+static __always_inline struct per_cpu_pages *pcp_lock(const struct page *p, unsigned int mt)
+{
+	struct per_cpu_pages *pcp = this_cpu_ptr(&pcp_pages[page_zonenum(p)]);
+
+	if (unlikely(mt >= MIGRATE_PCPTYPES))
+		return NULL;
+	spin_lock(&pcp->lock);
+	return pcp;
+}
+
+static __always_inline void pcp_add_locked(struct per_cpu_pages *pcp, struct page *p, pfn_t pfn,
+					   unsigned int mt)
+{
+	struct pcp_list *l = &pcp->list[mt];
+
+	l->pfn[l->count++] = (u32)pfn;
+	if (unlikely(l->count >= pcp->high))
+		pcp_flush_locked(page_zone(p), l, pcp->high / 4);
+}
+
+/* A page, or a block, whose last reference is gone. */
 static __always_inline void free_one(struct page *p)
 {
+	pfn_t pfn = page_to_pfn(p);
+	unsigned int mt = pageblock_mt(pfn);
+	struct per_cpu_pages *pcp;
+
 	free_prepare(p);
 	count_event(PGFREE);
-	pcp_free(p);
+	pcp = pcp_lock(p, mt);
+	if (unlikely(!pcp)) {
+		buddy_free(p, 0);
+		return;
+	}
+	pcp_add_locked(pcp, p, pfn, mt);
+	spin_unlock(&pcp->lock);
+}
+
+static void free_block(struct page *p, unsigned int order)
+{
+	if (PageHead(p))
+		unmake_compound(p, order);
+	for (unsigned long i = 0; i < 1UL << order; i++)
+		free_prepare(p + i);
+	count_events(PGFREE, 1UL << order);
+	buddy_free(p, order);
 }
 
 void free_pages_block(struct page *p, unsigned int order)
@@ -343,12 +360,33 @@ void __put_page(struct page *p)
 		free_block(p, compound_order(p));
 }
 
+/* Pages of one pageblock in a row, as unmapping gives them, share the way to their list. */
 void free_pages_bulk(struct page **pages, size_t n)
 {
+	struct per_cpu_pages *pcp = NULL;
+	pfn_t block = ~0UL;
+	unsigned int mt = 0;
+
 	for (size_t i = 0; i < n; i++) {
-		assert(!PageHead(pages[i]));
-		free_one(pages[i]);
+		struct page *p = pages[i];
+		pfn_t pfn = page_to_pfn(p);
+
+		free_prepare(p);
+		if (pfn >> PAGEBLOCK_ORDER != block) {
+			if (pcp)
+				spin_unlock(&pcp->lock);
+			block = pfn >> PAGEBLOCK_ORDER;
+			mt = pageblock_mt(pfn);
+			pcp = pcp_lock(p, mt);
+		}
+		if (likely(pcp))
+			pcp_add_locked(pcp, p, pfn, mt);
+		else
+			buddy_free(p, 0);
 	}
+	if (pcp)
+		spin_unlock(&pcp->lock);
+	count_events(PGFREE, n);
 }
 
 /* ---- asking for pages ---- */
@@ -456,7 +494,7 @@ static __noinline struct page *alloc_slow(gfp_t gfp, unsigned int order)
 out:
 	if (!p)
 		warn_alloc_failed(gfp, order);
-	return p;
+	return p ? prep_block(p, order, gfp) : NULL;
 }
 
 /* This CPU's list of the highest zone that the request allows, if it has a page. */
@@ -484,10 +522,8 @@ struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order)
 	if (should_fail(FAIL_PAGE) || unlikely(order > MAX_ORDER))
 		return NULL;
 	p = order == 0 ? pcp_pop(gfp) : NULL;
-	if (unlikely(!p)) {
-		p = alloc_slow(gfp, order);
-		return p ? prep_block(p, order, gfp) : NULL;
-	}
+	if (unlikely(!p))
+		return alloc_slow(gfp, order);
 	prep_page(p, gfp, 1);
 	count_event(PGALLOC_DMA + page_zonenum(p));
 	return p;

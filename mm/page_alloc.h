@@ -81,7 +81,8 @@ struct pcp_list {
 	u32 pfn[PCP_MAX];
 };
 struct per_cpu_pages {
-	spinlock_t lock;                        /* so that another CPU can drain it */
+	spinlock_t lock; /* so that another CPU can drain it */
+	u32 high;        /* (c) pages of one list; a quarter of it is a batch */
 	struct pcp_list list[MIGRATE_PCPTYPES]; /* (lock) */
 };
 DECLARE_PER_CPU(struct per_cpu_pages, pcp_pages[MAX_NR_ZONES]);

@@ -182,7 +182,7 @@ static inline u64 vma_index(const struct vm_area_struct *vma, vaddr_t addr)
 	return vma->pgoff + ((addr - vma->start) >> PAGE_SHIFT);
 }
 
-/* --- ranges ------------------------------------------------------------------------------------ */
+/* --- ranges ----------------------------------------------------------------------------------- */
 /* Clears all entries of [start, end) of one vma into the gather. Lock: mmap_lock, or the vma lock,
  * or i_mmap. May reschedule. even_cows: private copies of file pages too. */
 void zap_range(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, struct mmu_gather *g);

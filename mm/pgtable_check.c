@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The whole-structure checker of page tables: run after every in-kernel test, and by whoever hunts a
- * broken space. It walks all tables of one space, and panics at the first entry that should not be:
+ * The whole-structure checker of page tables: run after every in-kernel test, and by whoever hunts
+ * a broken space. It walks all tables of one space, and panics at the first entry that should not
+ * be:
  *
  *   - a table that is not marked as one, is shared, or serves no vma;
  *   - an entry outside of all vmas, without the user bit, or with a right that its vma denies;

@@ -10,10 +10,11 @@
  *
  * For a file page the set is the file's i_mmap. For an anonymous page it is an anon_vma. Each vma
  * that has anonymous pages has its own anon_vma, in whose name its new pages are made; and a vma
- * that was copied by fork stays linked to those of its ancestors, as it may still share their pages:
+ * that was copied by fork stays linked to those of its ancestors, as it may still share their
+ * pages:
  *
  *	process        vma      anon_vma_chain        anon_vma
- *	parent          P ───────────o──────────────────> A     pages written before the fork name A:
+ *	parent          P ───────────o──────────────────> A     pages from before the fork name A:
  *	  └─ child      C ───────────o──────────────────> A     look in P, C and G
  *	      │           └──────────o──────────────────> B     pages that the child wrote name B:
  *	      └─ grand  G ───────────o──────────────────> A     look in C and G only
@@ -37,9 +38,9 @@
  * both under anon_vma_free_lock; whoever drops the last reference passes through that lock before
  * the memory goes. So a walker either sees mapcount 0, or finds the object whole.
  *
- * Locking: page lock -> i_mmap_lock or root->lock -> page-table lock. A chain changes with mmap_lock
- * held for writing, but for its first link, which is made by a fault with mmap_lock held for reading
- * and serialised by tree_lock.
+ * Locking: page lock -> i_mmap_lock or root->lock -> page-table lock. A chain changes with
+ * mmap_lock held for writing, but for its first link, which is made by a fault with mmap_lock held
+ * for reading and serialised by tree_lock.
  */
 #include <kernel/lib/errno.h>
 #include <mm/filemap.h>

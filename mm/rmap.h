@@ -19,11 +19,11 @@ struct address_space;
 
 /* The vmas that may hold the anonymous pages of one vma and of its copies by fork. */
 struct anon_vma {
-	struct rwsem lock;       /* of the root only: the whole family's */
-	struct anon_vma *root;   /* (c) */
-	struct anon_vma *parent; /* (r) of the vma that ours was copied from; the root: itself */
-	atomic_t refcount; /* links from vmas (the tree counts as one), children's root pointers, walkers */
-	unsigned int num_children;    /* (r) anon_vmas whose parent this is; the root: itself too */
+	struct rwsem lock;         /* of the root only: the whole family's */
+	struct anon_vma *root;     /* (c) */
+	struct anon_vma *parent;   /* (r) of the vma that ours was copied from; the root: itself */
+	atomic_t refcount;         /* the tree, if not empty; children's root pointers; walkers */
+	unsigned int num_children; /* (r) anon_vmas whose parent this is; the root: itself too */
 	unsigned int num_active_vmas; /* (r) vmas whose anon_vma this is */
 	struct rb_root tree;          /* (r) interval tree of anon_vma_chain by page offset */
 } __aligned(32);
@@ -75,7 +75,7 @@ void vma_unlink_file(struct vm_area_struct *vma);
 void rmap_vma_change_begin(struct vm_area_struct *vma);
 void rmap_vma_change_end(struct vm_area_struct *vma);
 
-/* --- pages: all under the lock of the page table that gains or loses the pte --------------------- */
+/* --- pages: all under the lock of the page table that gains or loses the pte ------------------ */
 static inline void page_add_file_rmap(struct page *page)
 {
 	if (atomic_inc_return(&page->mapcount) == 1)
@@ -114,7 +114,7 @@ static inline void page_remove_rmap(struct page *page)
 /* The page is vma's alone from now on: future walks look only at vma's family. Page lock held. */
 void page_move_anon_rmap(struct page *page, struct vm_area_struct *vma);
 
-/* --- walking ------------------------------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------------------------- */
 /* Called for each vma that may map the page, with the address at which it would. Locks held: page
  * lock, i_mmap or anon_vma for reading. Returns false to end the walk. */
 typedef bool (*rmap_fn)(struct page *page, struct vm_area_struct *vma, vaddr_t addr, void *arg);

@@ -6,8 +6,8 @@
  * caches). After a pte was cleared it may still use the page, and after a table was detached it may
  * still walk it, until it is told to forget. So a page or table must not be given away before.
  *
- * Idea: a gather. Whoever clears ptes notes the range, and puts the pages and tables there; when the
- * gather is full, or at the end, one flush is done and only then are the pages let go:
+ * Idea: a gather. Whoever clears ptes notes the range, and puts the pages and tables there; when
+ * the gather is full, or at the end, one flush is done and only then are the pages let go:
  *
  *	clear ptes -> note range, collect pages -> flush every CPU that has the space -> free pages
  *

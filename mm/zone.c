@@ -183,6 +183,8 @@ static void zone_set_pcp(struct zone *z)
 	batch = min(max(batch, 4UL), PCP_MAX / 4UL);
 	z->pcp_batch = 1u << ilog2(batch);
 	z->pcp_high = 4 * z->pcp_batch;
+	for_each_cpu(cpu)
+		per_cpu_ptr(&pcp_pages[z->idx], cpu)->high = z->pcp_high;
 }
 
 void page_alloc_init(void)

@@ -36,7 +36,7 @@ static const char *special_name(const struct vm_area_struct *vma)
 
 	if (vma->name)
 		return vma->name;
-	if (vma->start <= mm->brk && vma->end >= mm->start_brk && mm->brk > mm->start_brk)
+	if (vma->start <= mm->brk && vma->end >= mm->start_brk)
 		return "[heap]";
 	if (vma->start <= mm->start_stack && vma->end >= mm->start_stack)
 		return "[stack]";

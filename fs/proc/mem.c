@@ -113,9 +113,9 @@ int proc_meminfo_show(struct seq_file *m, struct proc_inode *pi)
 {
 	static const char *const before_commit[] = {
 		"SecPageTables:", "NFS_Unstable:", "Bounce:", "WritebackTmp:", NULL};
-	static const char *const behind_vmalloc[] = {
-		"VmallocChunk:",   "Percpu:",        "AnonHugePages:", "ShmemHugePages:",
-		"ShmemPmdMapped:", "FileHugePages:", "FilePmdMapped:", NULL,
+	static const char *const huge[] = {
+		"AnonHugePages:", "ShmemHugePages:", "ShmemPmdMapped:",
+		"FileHugePages:", "FilePmdMapped:",  NULL,
 	};
 
 	(void)pi;
@@ -129,7 +129,9 @@ int proc_meminfo_show(struct seq_file *m, struct proc_inode *pi)
 	proc_show_kb(m, "Committed_AS:", commit_committed());
 	show_number(m, "VmallocTotal:", 34359738367, " kB"); /* 32 TiB less one byte */
 	proc_show_kb(m, "VmallocUsed:", vmalloc_used_pages());
-	show_absent(m, behind_vmalloc);
+	show_absent(m, (const char *const[]){"VmallocChunk:", "Percpu:", NULL});
+	seq_puts(m, "HardwareCorrupted:     0 kB\n"); /* the name leaves less room */
+	show_absent(m, huge);
 	show_number(m, "HugePages_Total:", 0, "");
 	show_number(m, "HugePages_Free:", 0, "");
 	show_number(m, "HugePages_Rsvd:", 0, "");

@@ -465,8 +465,8 @@ int proc_limits_show(struct seq_file *m, struct proc_inode *pi)
 		[RLIMIT_LOCKS] = {"Max file locks", "locks"},
 		[RLIMIT_SIGPENDING] = {"Max pending signals", "signals"},
 		[RLIMIT_MSGQUEUE] = {"Max msgqueue size", "bytes"},
-		[RLIMIT_NICE] = {"Max nice priority", ""},
-		[RLIMIT_RTPRIO] = {"Max realtime priority", ""},
+		[RLIMIT_NICE] = {"Max nice priority", NULL},
+		[RLIMIT_RTPRIO] = {"Max realtime priority", NULL},
 		[RLIMIT_RTTIME] = {"Max realtime timeout", "us"},
 	};
 	struct snapshot s;
@@ -477,7 +477,9 @@ int proc_limits_show(struct seq_file *m, struct proc_inode *pi)
 		seq_printf(m, "%-25s ", rows[i].name);
 		show_limit(m, s.rlim[i].cur);
 		show_limit(m, s.rlim[i].max);
-		seq_printf(m, "%-10s\n", rows[i].unit);
+		if (rows[i].unit)
+			seq_printf(m, "%-10s", rows[i].unit);
+		seq_putc(m, '\n');
 	}
 	return 0;
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The real page tables, faults, fork, reverse mapping, TLB gathers, vmas and page cache, driven by a
- * processor made of C: it translates through the tables that the code builds, has a TLB that forgets
- * only what it is told to, and faults into handle_mm_fault().
+ * The real page tables, faults, fork, reverse mapping, TLB gathers, vmas and page cache, driven by
+ * a processor made of C: it translates through the tables that the code builds, has a TLB that
+ * forgets only what it is told to, and faults into handle_mm_fault().
  *
- * Random operations on a family of address spaces are applied to it and to a model that knows nothing
- * of pages being shared: each space is an array of values. Whatever a program reads must be what the
- * model says; so a page shared too long, a copy made too early, a translation that outlives its page
- * (freed pages are poisoned) all show as a wrong value. Now and then everything is checked: the tables
- * by pgtable_check(), and for every page, that reverse mapping finds as many ptes as mapcount says.
+ * Random operations on a family of address spaces are applied to it and to a model that knows
+ * nothing of pages being shared: each space is an array of values. Whatever a program reads must be
+ * what the model says; so a page shared too long, a copy made too early, a translation that
+ * outlives its page (freed pages are poisoned) all show as a wrong value. Now and then everything
+ * is checked: the tables by pgtable_check(), and for every page, that reverse mapping finds
+ * as many ptes as mapcount says.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,8 +108,8 @@ struct mm_struct *mm_alloc(void)
 
 /* ---- the processor ---- */
 
-/* Two windows of user memory: one over the border of two pte tables, one over that of two pmd tables
- * and far from the first. */
+/* Two windows of user memory: one over the border of two pte tables, one over that of two pmd
+ * tables and far from the first. */
 #define WINDOW_PAGES 48
 #define NR_PAGES     (2 * WINDOW_PAGES)
 static const vaddr_t window[2] = {0x10000000UL - 20 * PAGE_SIZE,
@@ -171,7 +172,7 @@ static bool translate(struct mm_struct *mm, unsigned int i, bool write)
 	spin_unlock(ptl);
 	if (!(pte_val(e) & _PAGE_PRESENT) || (write && !pte_write(e)))
 		return false;
-	/* A and D, as the hardware sets them; only what is dirty may be written without another walk. */
+	/* A and D, as the hardware sets them; only what is dirty is written without a walk. */
 	set_pte(pte, write ? pte_mkdirty(pte_mkyoung(e)) : pte_mkyoung(e));
 	tlb[i] = (struct tlb_entry){true, pte_write(e) && (write || pte_dirty(e)), pte_pfn(e)};
 	return true;
