@@ -152,11 +152,16 @@ static void serial_tx(void)
 static bool serial_interrupt(unsigned int irq, void *arg)
 {
 	(void)irq, (void)arg;
-	if (uart_in(UART_IIR) & IIR_NONE) /* reading acknowledges a transmit interrupt */
-		return false;
-	serial_rx();
-	serial_tx();
-	return true;
+	bool ours = false;
+
+	/* The line is edge-triggered: it must have fallen before we leave, or no edge will ever come
+	 * again. Reading IIR acknowledges a transmit interrupt. */
+	while (!(uart_in(UART_IIR) & IIR_NONE)) {
+		ours = true;
+		serial_rx();
+		serial_tx();
+	}
+	return ours;
 }
 
 static void serial_init(void)
