@@ -399,7 +399,7 @@ static ssize_t pagemap_copy(struct mm_struct *mm, u64 __user *ubuf, size_t n, lo
 		u64 first = (u64)*pos / sizeof(u64);
 		u64 count = min((n - done) / sizeof(u64), PM_BATCH);
 
-		if (first >= TASK_SIZE >> PAGE_SHIFT)
+		if (first >= TASK_SIZE >> PAGE_SHIFT || current_fatal_signal_pending())
 			break;
 		count = min(count, (TASK_SIZE >> PAGE_SHIFT) - first);
 		down_read(&mm->mmap_lock);

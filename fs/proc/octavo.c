@@ -38,7 +38,7 @@ static void append(void *arg, const char *s, size_t n)
 {
 	struct output *out = arg;
 
-	if (n > REPORT_SIZE - out->len) {
+	if (n >= REPORT_SIZE - out->len) {
 		out->cut = true;
 		return;
 	}
@@ -69,11 +69,17 @@ static void ktest_release(struct file *f)
 static int run_tests(struct report *r, const char *filter)
 {
 	struct output out = {.text = kvmalloc(REPORT_SIZE, GFP_KERNEL)};
+	int err;
 
 	if (!out.text)
 		return -ENOMEM;
-	/* Failures are in the report; the write itself has succeeded. */
-	ktest_run_hook(filter, 1, false, 1, append, &out);
+	err = ktest_run_hook(filter, 1, false, 1, append, &out);
+	out.text[out.len] = '\0';
+	/* Failures are in the report and the write has succeeded; but nothing to run is an error. */
+	if (err && !out.cut && !strstr(out.text, "not ok ")) {
+		kvfree(out.text);
+		return -ENOENT;
+	}
 	mutex_lock(&r->lock);
 	swap(r->text, out.text);
 	r->len = out.len;

@@ -124,7 +124,7 @@ static int reserve_ratio_store(struct proc_inode *pi, char *text)
 static int drop_caches_store(struct proc_inode *pi, char *text)
 {
 	long v;
-	int err = parse_long(text, 1, 7, &v);
+	int err = parse_long(text, 1, 4, &v);
 
 	(void)pi;
 	if (err)
