@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Checks that need no boot: format, layering, size budgets, house rules. Prints TAP.
 
-    check.py [NAME...]     format layers sizes headers
+    check.py [NAME...]     format layers sizes headers syscalls
 """
 
 import os
@@ -126,8 +126,19 @@ def check_driver():
     return problems, None
 
 
+def check_syscalls():
+    """docs/syscalls.md names exactly the calls that the kernel has."""
+    with open(os.path.join(ROOT, "kernel/syscall_list.h")) as f:
+        calls = set(re.findall(r"^S\(\d+, (\w+)\)", f.read(), re.M))
+    with open(os.path.join(ROOT, "docs/syscalls.md")) as f:
+        rows = [line.split("|")[1] for line in f if line.startswith("| ") and not line.startswith("| call")]
+    named = {name.strip() for row in rows for name in row.split(",")}
+    return [f"docs/syscalls.md: {name} is not in its tables" for name in sorted(calls - named)] + \
+        [f"docs/syscalls.md: there is no call {name}" for name in sorted(named - calls)], None
+
+
 CHECKS = [("driver", check_driver), ("format", check_format), ("layers", check_layers), ("sizes", check_sizes),
-          ("headers", check_headers)]
+          ("headers", check_headers), ("syscalls", check_syscalls)]
 
 
 def main():
