@@ -94,11 +94,10 @@ struct kmsg_reader {
 	char text[TEXT_MAX], out[RECORD_MAX];
 };
 
-static int kmsg_open(struct inode *inode, struct file *f)
+static int kmsg_open(struct inode *inode __unused, struct file *f)
 {
 	struct kmsg_reader *r;
 
-	(void)inode;
 	f->private = NULL;
 	if (!f->can_read)
 		return 0;
@@ -154,12 +153,11 @@ static ssize_t read_record_locked(struct kmsg_reader *r, void __user *ubuf, size
 	return (ssize_t)len;
 }
 
-static ssize_t kmsg_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
+static ssize_t kmsg_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos __unused)
 {
 	struct kmsg_reader *r = f->private;
 	ssize_t ret;
 
-	(void)pos;
 	for (;;) {
 		mutex_lock(&r->lock);
 		ret = read_record_locked(r, ubuf, n);
@@ -191,12 +189,12 @@ static enum log_level parse_level(char **text)
 	return level;
 }
 
-static ssize_t kmsg_write(struct file *f, const void __user *ubuf, size_t n, loff_t *pos)
+static ssize_t kmsg_write(struct file *f __unused, const void __user *ubuf, size_t n,
+			  loff_t *pos __unused)
 {
 	char *buf, *text;
 	enum log_level level;
 
-	(void)f, (void)pos;
 	if (n > WRITE_MAX)
 		return -EINVAL;
 	buf = text = kmalloc(n + 1, GFP_KERNEL);
@@ -329,9 +327,8 @@ static ssize_t stream_read_wait(char __user *ubuf, size_t n, bool nonblock)
 	}
 }
 
-static ssize_t proc_kmsg_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
+static ssize_t proc_kmsg_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos __unused)
 {
-	(void)pos;
 	return stream_read_wait(ubuf, n, f->flags & O_NONBLOCK);
 }
 
@@ -348,9 +345,8 @@ static u32 proc_kmsg_poll(struct file *f, struct poll_table *pt)
 	return stream_has_data() ? POLLIN | POLLRDNORM : 0;
 }
 
-static int proc_kmsg_open(struct inode *inode, struct file *f)
+static int proc_kmsg_open(struct inode *inode __unused, struct file *f __unused)
 {
-	(void)inode, (void)f;
 	return capable() ? 0 : -EPERM;
 }
 

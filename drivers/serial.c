@@ -54,9 +54,8 @@ static void put_polled(u8 c)
 	uart_out(UART_DATA, c);
 }
 
-static void console_write(struct console *con, const char *s, size_t n)
+static void console_write(struct console *con __unused, const char *s, size_t n)
 {
-	(void)con;
 	for (; n; n--, s++) {
 		if (*s == '\n')
 			put_polled('\r');
@@ -149,9 +148,8 @@ static void serial_tx(void)
 	spin_unlock_irqrestore(&serial_tty.lock, flags);
 }
 
-static bool serial_interrupt(unsigned int irq, void *arg)
+static bool serial_interrupt(unsigned int irq __unused, void *arg __unused)
 {
-	(void)irq, (void)arg;
 	bool ours = false;
 
 	/* The line is edge-triggered: it must have fallen before we leave, or no edge will ever come

@@ -168,9 +168,8 @@ static int tty_open(struct inode *inode, struct file *f)
 }
 
 /* /dev/tty: the controlling terminal of whoever opens it. */
-static int current_tty_open(struct inode *inode, struct file *f)
+static int current_tty_open(struct inode *inode __unused, struct file *f)
 {
-	(void)inode;
 	f->private = READ_ONCE(current->proc->tty);
 	return f->private ? 0 : -ENXIO;
 }
@@ -269,12 +268,11 @@ static ssize_t read_loop(struct file *f, struct tty *t, u8 __user *ubuf, size_t 
 	return done ? (ssize_t)done : err;
 }
 
-static ssize_t tty_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
+static ssize_t tty_read(struct file *f, void __user *buf, size_t n, loff_t *pos __unused)
 {
 	struct tty *t = tty_of(f);
 	ssize_t ret = check_foreground(t, SIGTTIN);
 
-	(void)pos;
 	if (ret)
 		return ret;
 	mutex_lock(&t->read_lock);
@@ -332,12 +330,11 @@ static ssize_t write_loop(struct file *f, struct tty *t, const u8 __user *ubuf, 
 	return (ssize_t)done;
 }
 
-static ssize_t tty_write(struct file *f, const void __user *buf, size_t n, loff_t *pos)
+static ssize_t tty_write(struct file *f, const void __user *buf, size_t n, loff_t *pos __unused)
 {
 	struct tty *t = tty_of(f);
 	ssize_t ret;
 
-	(void)pos;
 	if (READ_ONCE(t->termios.c_lflag) & TOSTOP) {
 		ret = check_foreground(t, SIGTTOU);
 		if (ret)

@@ -165,13 +165,12 @@ static bool rdinit_exists(const char *path)
 	return true;
 }
 
-int init_thread(void *unused)
+int init_thread(void *unused __unused)
 {
 	struct task *t = current;
 	char path[WORD_MAX] = "/init";
 	int err;
 
-	(void)unused;
 	t->blocked = 0;
 	t->files = files_alloc();
 	if (!t->files)

@@ -113,9 +113,8 @@ static void do_initcalls(void)
 		(*fn)();
 }
 
-static void ktest_print(void *arg, const char *s, size_t n)
+static void ktest_print(void *arg __unused, const char *s, size_t n)
 {
-	(void)arg;
 	console_puts(s, n);
 }
 
@@ -136,9 +135,8 @@ static void run_ktests(void)
 	machine_power_off();
 }
 
-static int boot_thread(void *arg)
+static int boot_thread(void *arg __unused)
 {
-	(void)arg;
 	do_initcalls();
 	run_ktests();
 	load_initramfs();

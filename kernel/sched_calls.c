@@ -54,9 +54,8 @@ static int for_each_named(int which, int who, int (*fn)(struct task *t, int arg,
 	return ret;
 }
 
-static int get_best_nice(struct task *t, int arg, int sofar)
+static int get_best_nice(struct task *t, int arg __unused, int sofar)
 {
-	(void)arg;
 	return max(20 - t->thread.nice, sofar); /* 1..40, as the call returns it */
 }
 

@@ -461,9 +461,8 @@ fault_case fault_shared_mkwrite(struct fault *f, struct page *page)
 /* --- the rest ---- */
 
 /* Nothing writes such entries before there are swap areas. */
-fault_case fault_swap_in(struct fault *f)
+fault_case fault_swap_in(struct fault *f __unused)
 {
-	(void)f;
 	WARN_ON_ONCE(true);
 	return VM_FAULT_SIGBUS;
 }

@@ -130,11 +130,10 @@ void mm_put(struct mm_struct *mm)
 
 /* --- what is loaded ---- */
 
-void mm_switch(struct thread *prev, struct thread *next)
+void mm_switch(struct thread *prev __unused, struct thread *next)
 {
 	struct mm_struct *mm = next->mm, *loaded = this_cpu_read(loaded_mm);
 
-	(void)prev;
 	debug_assert(irqs_disabled());
 	if (mm && mm != loaded) {
 		load_mm(mm);

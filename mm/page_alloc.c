@@ -171,13 +171,11 @@ static void unpoison_page(const struct page *p)
 		      *bad, (unsigned long)bad & ~PAGE_MASK);
 }
 #else
-static inline void poison_page(struct page *p)
+static inline void poison_page(struct page *p __unused)
 {
-	(void)p;
 }
-static inline void unpoison_page(const struct page *p)
+static inline void unpoison_page(const struct page *p __unused)
 {
-	(void)p;
 }
 #endif
 
@@ -426,11 +424,10 @@ static struct page *alloc_from_zones(gfp_t gfp, unsigned int order, unsigned int
 	return NULL;
 }
 
-unsigned long reclaim_pages(gfp_t gfp, unsigned int order)
+unsigned long reclaim_pages(gfp_t gfp, unsigned int order __unused)
 {
 	unsigned long freed = slab_shrink_all();
 
-	(void)order;
 	if (gfp & __GFP_FS)
 		freed += drop_clean_cache();
 	drain_all_pages();
@@ -512,11 +509,10 @@ static __always_inline struct page *pcp_pop(gfp_t gfp)
 	return p;
 }
 
-struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order)
+struct page *alloc_pages_node(int nid __unused, gfp_t gfp, unsigned int order)
 {
 	struct page *p;
 
-	(void)nid;
 	if (gfp & __GFP_DIRECT_RECLAIM)
 		might_sleep();
 	if (should_fail(FAIL_PAGE) || unlikely(order > MAX_ORDER))

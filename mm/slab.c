@@ -200,17 +200,17 @@ static inline u32 red_zone_size(void)
 {
 	return 0;
 }
-static inline void debug_alloc(struct kmem_cache *c, void *obj, size_t req, unsigned long ip)
+static inline void debug_alloc(struct kmem_cache *c __unused, void *obj __unused,
+			       size_t req __unused, unsigned long ip __unused)
 {
-	(void)c, (void)obj, (void)req, (void)ip;
 }
-static inline void debug_free(struct kmem_cache *c, void *obj, unsigned long ip)
+static inline void debug_free(struct kmem_cache *c __unused, void *obj __unused,
+			      unsigned long ip __unused)
 {
-	(void)c, (void)obj, (void)ip;
 }
-static inline void debug_new_obj(struct kmem_cache *c, void *slab, u32 off)
+static inline void debug_new_obj(struct kmem_cache *c __unused, void *slab __unused,
+				 u32 off __unused)
 {
-	(void)c, (void)slab, (void)off;
 }
 #endif
 

@@ -49,11 +49,10 @@ static void flush_local(vaddr_t start, vaddr_t end)
 }
 
 /* Other CPUs that have mm loaded forget [start, end). Waits until they have. */
-static void tlb_shootdown(struct mm_struct *mm, vaddr_t start, vaddr_t end)
+static void tlb_shootdown(struct mm_struct *mm, vaddr_t start __unused, vaddr_t end __unused)
 {
 	u64 others = READ_ONCE(mm->cpu_mask) & ~BIT(smp_processor_id());
 
-	(void)start, (void)end;
 	if (likely(!others))
 		return;
 	panic("TLB shootdown of CPUs %lx, which do not run yet", (unsigned long)others);

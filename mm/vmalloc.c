@@ -326,11 +326,10 @@ static void *kstack_pop(struct kstack_cache *c)
 	return stack;
 }
 
-void *kstack_alloc(int nid)
+void *kstack_alloc(int nid __unused)
 {
 	void *stack = kstack_pop(this_cpu_ptr(&kstack_cache));
 
-	(void)nid;
 	if (stack && !should_fail(FAIL_VMALLOC))
 		return stack;
 	if (stack)
