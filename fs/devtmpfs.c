@@ -119,10 +119,9 @@ const struct file_operations chrdev_fops = {
 	.open = chrdev_open,
 };
 
-static struct super_block *devtmpfs_mount(const struct file_system_type *t, const char *source,
-					  const char *options)
+static struct super_block *devtmpfs_mount(const struct file_system_type *t __unused,
+					  const char *source __unused, const char *options __unused)
 {
-	(void)t, (void)source, (void)options;
 	sb_get(dev_sb);
 	return dev_sb;
 }

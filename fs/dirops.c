@@ -24,10 +24,6 @@
 #include <kernel/x86/uaccess.h>
 #include <mm/slab.h>
 
-#define RENAME_NOREPLACE 1u
-#define RENAME_EXCHANGE  2u
-#define RENAME_WHITEOUT  4u
-
 static struct mutex rename_mutex; /* LOCK_VFS_RENAME */
 
 void dirops_init(void)
@@ -180,10 +176,9 @@ int vfs_link_path(const struct path *old, int dfd, const char *name)
 	return create_end(&c, err);
 }
 
-static long do_mknod(int dfd, const char __user *uname, kmode_t mode, unsigned int dev)
+SYSCALL4(mknodat, int, dfd, const char __user *, uname, kmode_t, mode, unsigned int, dev)
 {
-	char *name;
-	long err;
+	char *name __put(name) = NULL;
 
 	if (!(mode & S_IFMT))
 		mode |= S_IFREG;
@@ -193,47 +188,33 @@ static long do_mknod(int dfd, const char __user *uname, kmode_t mode, unsigned i
 	    !S_ISSOCK(mode))
 		return -EINVAL;
 	name = getname(uname, 0);
-	if (IS_ERR(name))
-		return PTR_ERR(name);
-	err = vfs_mknod_path(dfd, name, mode & (S_IFMT | 07777), dev);
-	putname(name);
-	return err;
+	return IS_ERR(name) ? PTR_ERR(name) :
+			      vfs_mknod_path(dfd, name, mode & (S_IFMT | 07777), dev);
 }
 
-static long do_mkdir(int dfd, const char __user *uname, kmode_t mode)
+SYSCALL3(mkdirat, int, dfd, const char __user *, uname, kmode_t, mode)
 {
-	char *name = getname(uname, 0);
-	long err;
+	char *name __put(name) = getname(uname, 0);
 
-	if (IS_ERR(name))
-		return PTR_ERR(name);
-	err = vfs_mkdir_path(dfd, name, mode);
-	putname(name);
-	return err;
+	return IS_ERR(name) ? PTR_ERR(name) : vfs_mkdir_path(dfd, name, mode);
 }
 
-static long do_symlink(const char __user *utarget, int dfd, const char __user *uname)
+SYSCALL3(symlinkat, const char __user *, utarget, int, dfd, const char __user *, uname)
 {
-	char *target = getname(utarget, 0), *name;
-	long err;
+	char *target __put(name) = getname(utarget, 0), *name __put(name) = NULL;
 
 	if (IS_ERR(target))
 		return PTR_ERR(target);
 	name = getname(uname, 0);
-	err = PTR_ERR(name);
-	if (!IS_ERR(name)) {
-		err = vfs_symlink_path(dfd, target, name);
-		putname(name);
-	}
-	putname(target);
-	return err;
+	return IS_ERR(name) ? PTR_ERR(name) : vfs_symlink_path(dfd, target, name);
 }
 
-static long do_link(int odfd, const char __user *uold, int ndfd, const char __user *unew, int flags)
+SYSCALL5(linkat, int, odfd, const char __user *, uold, int, ndfd, const char __user *, unew, int,
+	 flags)
 {
 	unsigned int how = flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0;
-	struct path old;
-	char *name;
+	struct path old __put(path) = {};
+	char *name __put(name) = NULL;
 	long err;
 
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
@@ -247,46 +228,26 @@ static long do_link(int odfd, const char __user *uold, int ndfd, const char __us
 	if (err)
 		return err;
 	name = getname(unew, 0);
-	err = PTR_ERR(name);
-	if (!IS_ERR(name)) {
-		err = vfs_link_path(&old, ndfd, name);
-		putname(name);
-	}
-	path_put(&old);
-	return err;
+	return IS_ERR(name) ? PTR_ERR(name) : vfs_link_path(&old, ndfd, name);
 }
 
 /* --- removing ----------------------------------------------------------------------------- */
 
-/* dir locked, d positive. */
-int vfs_unlink(const struct path *dir, struct dentry *d)
+/* Removes d, which exists, from the locked directory dir. */
+static int remove_dentry(const struct path *dir, struct dentry *d, bool is_dir)
 {
 	struct inode *di = dir->dentry->inode;
-	int err = may_delete(dir, d, false);
+	int (*remove)(struct inode *, struct dentry *) = NULL;
+	int err = may_delete(dir, d, is_dir);
 
 	if (err)
 		return err;
-	if (!di->ops || !di->ops->unlink)
+	if (di->ops)
+		remove = is_dir ? di->ops->rmdir : di->ops->unlink;
+	if (!remove)
 		return -EPERM;
 	down_write(&d->inode->lock);
-	err = READ_ONCE(d->mounted) ? -EBUSY : di->ops->unlink(di, d);
-	if (!err)
-		d_delete(d);
-	up_write(&d->inode->lock);
-	return err;
-}
-
-int vfs_rmdir(const struct path *dir, struct dentry *d)
-{
-	struct inode *di = dir->dentry->inode;
-	int err = may_delete(dir, d, true);
-
-	if (err)
-		return err;
-	if (!di->ops || !di->ops->rmdir)
-		return -EPERM;
-	down_write(&d->inode->lock);
-	err = READ_ONCE(d->mounted) ? -EBUSY : di->ops->rmdir(di, d);
+	err = READ_ONCE(d->mounted) ? -EBUSY : remove(di, d);
 	if (!err)
 		d_delete(d);
 	up_write(&d->inode->lock);
@@ -308,12 +269,10 @@ static int remove_entry(const struct path *dir, const struct walk *w, bool is_di
 
 	if (IS_ERR_OR_NULL(d))
 		return d ? (int)PTR_ERR(d) : -ENOENT;
-	if (is_dir)
-		err = vfs_rmdir(dir, d);
-	else if (w->slash)
+	if (w->slash && !is_dir)
 		err = S_ISDIR(d->inode->mode) ? -EISDIR : -ENOTDIR;
 	else
-		err = vfs_unlink(dir, d);
+		err = remove_dentry(dir, d, is_dir);
 	dput(d);
 	return err;
 }
@@ -349,16 +308,14 @@ int vfs_rmdir_path(int dfd, const char *name)
 	return remove_path(dfd, name, true);
 }
 
-static long do_remove(int dfd, const char __user *uname, bool is_dir)
+SYSCALL3(unlinkat, int, dfd, const char __user *, uname, int, flags)
 {
-	char *name = getname(uname, 0);
-	long err;
+	char *name __put(name) = NULL;
 
-	if (IS_ERR(name))
-		return PTR_ERR(name);
-	err = remove_path(dfd, name, is_dir);
-	putname(name);
-	return err;
+	if (flags & ~AT_REMOVEDIR)
+		return -EINVAL;
+	name = getname(uname, 0);
+	return IS_ERR(name) ? PTR_ERR(name) : remove_path(dfd, name, flags & AT_REMOVEDIR);
 }
 
 /* --- rename ------------------------------------------------------------------------------- */
@@ -537,96 +494,13 @@ end_from:
 	return err;
 }
 
-static long do_rename(int odfd, const char __user *uold, int ndfd, const char __user *unew,
-		      unsigned int flags)
+SYSCALL5(renameat2, int, odfd, const char __user *, uold, int, ndfd, const char __user *, unew,
+	 unsigned int, flags)
 {
-	char *old = getname(uold, 0), *new_;
-	long err;
+	char *old __put(name) = getname(uold, 0), *new_ __put(name) = NULL;
 
 	if (IS_ERR(old))
 		return PTR_ERR(old);
 	new_ = getname(unew, 0);
-	err = PTR_ERR(new_);
-	if (!IS_ERR(new_)) {
-		err = vfs_rename_path(odfd, old, ndfd, new_, flags);
-		putname(new_);
-	}
-	putname(old);
-	return err;
-}
-
-/* --- system calls ------------------------------------------------------------------------- */
-
-SYSCALL3(mknod, const char __user *, name, kmode_t, mode, unsigned int, dev)
-{
-	return do_mknod(AT_FDCWD, name, mode, dev);
-}
-
-SYSCALL4(mknodat, int, dfd, const char __user *, name, kmode_t, mode, unsigned int, dev)
-{
-	return do_mknod(dfd, name, mode, dev);
-}
-
-SYSCALL2(mkdir, const char __user *, name, kmode_t, mode)
-{
-	return do_mkdir(AT_FDCWD, name, mode);
-}
-
-SYSCALL3(mkdirat, int, dfd, const char __user *, name, kmode_t, mode)
-{
-	return do_mkdir(dfd, name, mode);
-}
-
-SYSCALL2(symlink, const char __user *, target, const char __user *, name)
-{
-	return do_symlink(target, AT_FDCWD, name);
-}
-
-SYSCALL3(symlinkat, const char __user *, target, int, dfd, const char __user *, name)
-{
-	return do_symlink(target, dfd, name);
-}
-
-SYSCALL2(link, const char __user *, old, const char __user *, new_)
-{
-	return do_link(AT_FDCWD, old, AT_FDCWD, new_, 0);
-}
-
-SYSCALL5(linkat, int, odfd, const char __user *, old, int, ndfd, const char __user *, new_, int,
-	 flags)
-{
-	return do_link(odfd, old, ndfd, new_, flags);
-}
-
-SYSCALL1(unlink, const char __user *, name)
-{
-	return do_remove(AT_FDCWD, name, false);
-}
-
-SYSCALL1(rmdir, const char __user *, name)
-{
-	return do_remove(AT_FDCWD, name, true);
-}
-
-SYSCALL3(unlinkat, int, dfd, const char __user *, name, int, flags)
-{
-	if (flags & ~AT_REMOVEDIR)
-		return -EINVAL;
-	return do_remove(dfd, name, flags & AT_REMOVEDIR);
-}
-
-SYSCALL2(rename, const char __user *, old, const char __user *, new_)
-{
-	return do_rename(AT_FDCWD, old, AT_FDCWD, new_, 0);
-}
-
-SYSCALL4(renameat, int, odfd, const char __user *, old, int, ndfd, const char __user *, new_)
-{
-	return do_rename(odfd, old, ndfd, new_, 0);
-}
-
-SYSCALL5(renameat2, int, odfd, const char __user *, old, int, ndfd, const char __user *, new_,
-	 unsigned int, flags)
-{
-	return do_rename(odfd, old, ndfd, new_, flags);
+	return IS_ERR(new_) ? PTR_ERR(new_) : vfs_rename_path(odfd, old, ndfd, new_, flags);
 }

@@ -22,9 +22,6 @@ enum {
 	F_GETOWN,
 	F_SETSIG,
 	F_GETSIG,
-	F_OFD_GETLK = 36,
-	F_OFD_SETLK,
-	F_OFD_SETLKW,
 	F_DUPFD_CLOEXEC = 1030,
 	F_SETPIPE_SZ,
 	F_GETPIPE_SZ,
@@ -74,14 +71,10 @@ static long fcntl_file(int fd, struct file *f, unsigned int cmd, unsigned long a
 	case F_SETFL:
 		return set_flags(f, (unsigned int)arg);
 	case F_GETLK:
-	case F_OFD_GETLK:
-		return fcntl_getlk(f, (void __user *)arg, cmd == F_OFD_GETLK);
+		return fcntl_getlk(f, (void __user *)arg);
 	case F_SETLK:
-	case F_OFD_SETLK:
-		return fcntl_setlk(f, (void __user *)arg, false, cmd == F_OFD_SETLK);
 	case F_SETLKW:
-	case F_OFD_SETLKW:
-		return fcntl_setlk(f, (void __user *)arg, true, cmd == F_OFD_SETLKW);
+		return fcntl_setlk(f, (void __user *)arg, cmd == F_SETLKW);
 	case F_SETOWN:
 		f->owner_pid = (pid_t)arg;
 		return 0;
@@ -114,57 +107,36 @@ static bool allowed_on_o_path(unsigned int cmd)
 
 SYSCALL3(fcntl, int, fd, unsigned int, cmd, unsigned long, arg)
 {
-	struct file *f = fget_raw(fd);
-	long ret = -EBADF;
+	struct file *f __put(file) = fget_raw(fd);
 
-	if (!f)
+	if (!f || ((f->flags & O_PATH) && !allowed_on_o_path(cmd)))
 		return -EBADF;
-	if (!(f->flags & O_PATH) || allowed_on_o_path(cmd))
-		ret = fcntl_file(fd, f, cmd, arg);
-	fput(f);
-	return ret;
+	return fcntl_file(fd, f, cmd, arg);
 }
 
 /* --- dup ---------------------------------------------------------------------------------- */
 
 SYSCALL1(dup, int, fd)
 {
-	struct file *f = fget_raw(fd);
+	struct file *f __put(file) = fget_raw(fd);
 
-	if (!f)
-		return -EBADF;
-	long ret = fd_dup(f, 0, 0);
-
-	fput(f);
-	return ret;
+	return f ? fd_dup(f, 0, 0) : -EBADF;
 }
 
 static long dup_to(int old, unsigned int new_, unsigned int flags)
 {
-	struct file *f;
-	long ret;
+	struct file *f __put(file) = fget_raw(old);
 
-	if ((unsigned long)new_ >= rlimit(RLIMIT_NOFILE))
+	if (!f || (unsigned long)new_ >= rlimit(RLIMIT_NOFILE))
 		return -EBADF;
-	f = fget_raw(old);
-	if (!f)
-		return -EBADF;
-	ret = fd_replace(f, new_, flags);
-	fput(f);
-	return ret;
+	return fd_replace(f, new_, flags);
 }
 
 SYSCALL2(dup2, int, old, unsigned int, new_)
 {
-	if ((unsigned int)old == new_) {
-		struct file *f = fget_raw(old);
+	struct file *f __put(file) = fget_raw(old);
 
-		if (!f)
-			return -EBADF;
-		fput(f);
-		return old;
-	}
-	return dup_to(old, new_, 0);
+	return f && (unsigned int)old == new_ ? old : dup_to(old, new_, 0);
 }
 
 SYSCALL3(dup3, int, old, unsigned int, new_, unsigned int, flags)
@@ -223,12 +195,7 @@ static long ioctl_file(int fd, struct file *f, unsigned int cmd, unsigned long a
 
 SYSCALL3(ioctl, int, fd, unsigned int, cmd, unsigned long, arg)
 {
-	struct file *f = fget(fd);
+	struct file *f __put(file) = fget(fd);
 
-	if (!f)
-		return -EBADF;
-	long ret = ioctl_file(fd, f, cmd, arg);
-
-	fput(f);
-	return ret;
+	return f ? ioctl_file(fd, f, cmd, arg) : -EBADF;
 }

@@ -38,8 +38,6 @@ struct dentry *lookup_one(struct dentry *dir, const char *name, size_t len, bool
 int may_create_in(const struct path *dir);
 int may_delete(const struct path *dir, struct dentry *victim, bool is_dir);
 void dirops_init(void);
-int vfs_unlink(const struct path *dir, struct dentry *d);
-int vfs_rmdir(const struct path *dir, struct dentry *d);
 
 /* open.c, file_table.c */
 extern struct super_block pseudo_sb; /* of files that have no file system: pipes */
@@ -54,13 +52,19 @@ int fd_get_cloexec(int fd);
 int fd_set_cloexec(int fd, bool on);
 
 /* locks.c */
-long fcntl_getlk(struct file *f, void __user *arg, bool ofd);
-long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd);
+long fcntl_getlk(struct file *f, void __user *arg);
+long fcntl_setlk(struct file *f, void __user *arg, bool wait);
 
 /* pipe.c */
 int fifo_open(struct inode *inode, struct file *f);
 long pipe_ioctl(struct file *f, unsigned int cmd, unsigned long arg);
 
 /* select.c, stat.c ... */
+/* AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH as LOOKUP_*. */
+static inline unsigned int lookup_flags_of(int at_flags)
+{
+	return (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+	       (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+}
 int copy_path_at(int dfd, const char __user *name, unsigned int lookup_flags, struct path *out);
 void touch_mtime(struct inode *i); /* mtime and ctime: now */

@@ -101,9 +101,8 @@ void inode_init_owner(struct inode *i, const struct inode *dir, kmode_t mode)
 	i->mode = mode;
 }
 
-static int no_dev_open(struct inode *inode, struct file *f)
+static int no_dev_open(struct inode *inode __unused, struct file *f __unused)
 {
-	(void)inode, (void)f;
 	return -ENXIO;
 }
 

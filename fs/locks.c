@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Advisory locks: flock(2), and fcntl's record locks in both kinds.
+ * Advisory locks: flock(2), and fcntl's record locks.
  *
- * A lock is a byte range of an inode with an owner: flock and OFD locks belong to the open file,
- * POSIX locks to the process (its descriptor table), which loses them with its first close of any
+ * A lock is a byte range of an inode with an owner: flock's belong to the open file, fcntl's (POSIX)
+ * to the process (its descriptor table), which loses them with its first close of any
  * descriptor of that file. flock's and fcntl's locks do not see each other, as on Linux.
  *
  * An owner's own locks never overlap: a new one cuts the old ones down to what remains left and
@@ -11,8 +11,8 @@
  * spinlock is taken.
  *
  * All inodes share one spinlock and one queue of waiters. That is a few locks on a teaching machine;
- * a server would want them per inode. A POSIX lock that would wait in a circle is refused (EDEADLK):
- * every waiter says whom it waits for, and each owner waits for at most one other.
+ * a server would want them per inode. Simplified against Linux: POSIX locks that wait for one another
+ * in a circle are not found out (EDEADLK), they wait until a signal; there are no OFD locks.
  */
 #include <fs/internal.h>
 #include <fs/vfs.h>
@@ -26,10 +26,7 @@
 enum { F_RDLCK, F_WRLCK, F_UNLCK };
 enum lock_kind { LOCK_KIND_FLOCK, LOCK_KIND_POSIX };
 
-#define LOCK_SH    1
-#define LOCK_EX    2
 #define LOCK_NB    4
-#define LOCK_UN    8
 #define OFFSET_MAX INT64_MAX
 
 struct file_lock {
@@ -38,7 +35,7 @@ struct file_lock {
 	enum lock_kind kind;
 	int type;
 	loff_t start, end; /* inclusive */
-	pid_t pid;         /* -1: an open file's */
+	pid_t pid;
 };
 
 struct flock { /* the ABI's */
@@ -47,14 +44,8 @@ struct flock { /* the ABI's */
 	pid_t pid;
 };
 
-struct lock_waiter {
-	struct list_head node;
-	const void *owner, *blocker;
-};
-
 static spinlock_t file_lock_lock = SPINLOCK_INIT(LOCK_FS);
 static DEFINE_WAIT_QUEUE(file_lock_wait);
-static LIST_HEAD(lock_waiters);
 
 static bool overlaps(const struct file_lock *a, const struct file_lock *b)
 {
@@ -127,41 +118,14 @@ static void free_dead(struct list_head *dead)
 		kfree(l);
 }
 
-/* Would waiting for blocker close a circle that comes back to owner? */
-static bool would_deadlock_locked(const void *owner, const void *blocker)
-{
-	struct lock_waiter *w;
-	bool found;
-
-	for (int depth = 0; depth < 64; depth++) {
-		if (blocker == owner)
-			return true;
-		found = false;
-		list_for_each_entry(w, &lock_waiters, node) {
-			if (w->owner == blocker) {
-				blocker = w->blocker;
-				found = true;
-				break;
-			}
-		}
-		if (!found)
-			return false;
-	}
-	return false;
-}
-
-/* Tries to set the lock: 0, or -EAGAIN with the one that is in the way in *blocker. */
+/* Tries to set the lock: 0, or -EAGAIN if another one is in the way. */
 static int try_lock(struct inode *inode, const struct file_lock *want, struct file_lock **fresh,
-		    struct file_lock **spare, const void **blocker)
+		    struct file_lock **spare)
 {
 	LIST_HEAD(dead);
-	struct file_lock *c;
-	bool freed;
 
 	spin_lock(&file_lock_lock);
-	c = want->type == F_UNLCK ? NULL : find_conflict_locked(inode, want);
-	if (c) {
-		*blocker = c->owner;
+	if (want->type != F_UNLCK && find_conflict_locked(inode, want)) {
 		spin_unlock(&file_lock_lock);
 		return -EAGAIN;
 	}
@@ -174,60 +138,32 @@ static int try_lock(struct inode *inode, const struct file_lock *want, struct fi
 		list_add_tail(&l->node, &inode->locks);
 		merge_locked(inode, l, &dead);
 	}
-	freed = want->type != F_WRLCK;
 	spin_unlock(&file_lock_lock);
 	free_dead(&dead);
-	if (freed)
+	if (want->type != F_WRLCK)
 		wake_up_all(&file_lock_wait);
 	return 0;
 }
 
-/* Waits until the conflict may be gone: 0, -ERESTARTSYS, -EDEADLK. */
-static int wait_for_lock(struct inode *inode, const struct file_lock *want, const void *blocker)
+static bool has_conflict(struct inode *inode, const struct file_lock *want)
 {
-	struct lock_waiter w = {.owner = want->owner, .blocker = blocker};
-	struct wait_entry we;
-	bool conflict;
-	int err = 0;
-
 	spin_lock(&file_lock_lock);
-	if (want->kind == LOCK_KIND_POSIX && would_deadlock_locked(want->owner, blocker))
-		err = -EDEADLK;
-	else
-		list_add(&w.node, &lock_waiters);
+	bool conflict = find_conflict_locked(inode, want);
 	spin_unlock(&file_lock_lock);
-	if (err)
-		return err;
-	wait_entry_init(&we, false);
-	prepare_to_wait(&file_lock_wait, &we, THREAD_INTERRUPTIBLE);
-	spin_lock(&file_lock_lock);
-	conflict = find_conflict_locked(inode, want);
-	spin_unlock(&file_lock_lock);
-	if (conflict) {
-		if (current_signal_pending())
-			err = -ERESTARTSYS;
-		else
-			schedule();
-	}
-	finish_wait(&file_lock_wait, &we);
-	spin_lock(&file_lock_lock);
-	list_del(&w.node);
-	spin_unlock(&file_lock_lock);
-	return err;
+	return conflict;
 }
 
 static int set_lock(struct inode *inode, const struct file_lock *want, bool wait)
 {
 	struct file_lock *fresh = kmalloc(sizeof(*fresh), GFP_KERNEL);
 	struct file_lock *spare = kmalloc(sizeof(*spare), GFP_KERNEL);
-	const void *blocker;
 	int err = fresh && spare ? 0 : -ENOLCK;
 
 	while (!err) {
-		err = try_lock(inode, want, &fresh, &spare, &blocker);
+		err = try_lock(inode, want, &fresh, &spare);
 		if (err != -EAGAIN || !wait)
 			break;
-		err = wait_for_lock(inode, want, blocker);
+		err = wait_event_interruptible(file_lock_wait, !has_conflict(inode, want));
 	}
 	kfree(fresh);
 	kfree(spare);
@@ -253,7 +189,6 @@ static void drop_locks(struct inode *inode, const void *owner, enum lock_kind ki
 void file_locks_release(struct file *f)
 {
 	drop_locks(f->inode, f, LOCK_KIND_FLOCK);
-	drop_locks(f->inode, f, LOCK_KIND_POSIX); /* OFD locks */
 }
 
 void posix_locks_release(struct file *f, struct files_struct *owner)
@@ -264,15 +199,13 @@ void posix_locks_release(struct file *f, struct files_struct *owner)
 /* --- fcntl -------------------------------------------------------------------------------- */
 
 /* The range that the user means. */
-static int lock_from_user(struct file *f, const struct flock *u, bool ofd, struct file_lock *l)
+static int lock_from_user(struct file *f, const struct flock *u, struct file_lock *l)
 {
 	loff_t base = u->whence == SEEK_CUR ? f->pos : f->inode->mapping.size;
 
 	if (u->whence == SEEK_SET)
 		base = 0;
 	else if (u->whence != SEEK_CUR && u->whence != SEEK_END)
-		return -EINVAL;
-	if (ofd && u->pid)
 		return -EINVAL;
 	if (__builtin_add_overflow(base, u->start, &l->start))
 		return -EOVERFLOW;
@@ -288,13 +221,13 @@ static int lock_from_user(struct file *f, const struct flock *u, bool ofd, struc
 	if (l->start < 0)
 		return -EINVAL;
 	l->kind = LOCK_KIND_POSIX;
-	l->owner = ofd ? (const void *)f : (const void *)current->files;
+	l->owner = current->files;
 	l->type = u->type;
-	l->pid = ofd ? -1 : current->proc->pid;
+	l->pid = current->proc->pid;
 	return 0;
 }
 
-long fcntl_getlk(struct file *f, void __user *arg, bool ofd)
+long fcntl_getlk(struct file *f, void __user *arg)
 {
 	struct file_lock want, *c;
 	struct flock u;
@@ -304,7 +237,7 @@ long fcntl_getlk(struct file *f, void __user *arg, bool ofd)
 		return -EFAULT;
 	if (u.type != F_RDLCK && u.type != F_WRLCK)
 		return -EINVAL;
-	err = lock_from_user(f, &u, ofd, &want);
+	err = lock_from_user(f, &u, &want);
 	if (err)
 		return err;
 	spin_lock(&file_lock_lock);
@@ -321,7 +254,7 @@ long fcntl_getlk(struct file *f, void __user *arg, bool ofd)
 	return copy_to_user(arg, &u, sizeof(u)) ? -EFAULT : 0;
 }
 
-long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd)
+long fcntl_setlk(struct file *f, void __user *arg, bool wait)
 {
 	struct file_lock want;
 	struct flock u;
@@ -329,7 +262,7 @@ long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd)
 
 	if (copy_from_user(&u, arg, sizeof(u)))
 		return -EFAULT;
-	err = lock_from_user(f, &u, ofd, &want);
+	err = lock_from_user(f, &u, &want);
 	if (err)
 		return err;
 	if (u.type == F_RDLCK ? !f->can_read : u.type == F_WRLCK ? !f->can_write : false)
@@ -343,32 +276,22 @@ long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd)
 
 SYSCALL2(flock, int, fd, unsigned int, op)
 {
-	struct file_lock want = {
-		.kind = LOCK_KIND_FLOCK,
-		.end = OFFSET_MAX,
-		.pid = current->proc->pid,
-	};
-	struct file *f;
-	int err;
+	/* By LOCK_SH (1), LOCK_EX (2), LOCK_UN (8). */
+	static const s8 type_of[] = {-1, F_RDLCK, F_WRLCK, -1, -1, -1, -1, -1, F_UNLCK};
+	unsigned int what = op & ~(unsigned int)LOCK_NB;
+	struct file *f __put(file) = NULL;
 
-	switch (op & ~(unsigned int)LOCK_NB) {
-	case LOCK_SH:
-		want.type = F_RDLCK;
-		break;
-	case LOCK_EX:
-		want.type = F_WRLCK;
-		break;
-	case LOCK_UN:
-		want.type = F_UNLCK;
-		break;
-	default:
+	if (what >= ARRAY_SIZE(type_of) || type_of[what] < 0)
 		return -EINVAL;
-	}
 	f = fget(fd);
 	if (!f)
 		return -EBADF;
-	want.owner = f;
-	err = set_lock(f->inode, &want, !(op & LOCK_NB));
-	fput(f);
-	return err;
+	struct file_lock want = {
+		.owner = f,
+		.kind = LOCK_KIND_FLOCK,
+		.type = type_of[what],
+		.end = OFFSET_MAX,
+		.pid = current->proc->pid,
+	};
+	return set_lock(f->inode, &want, !(op & LOCK_NB));
 }

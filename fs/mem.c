@@ -14,42 +14,39 @@
 
 #define MEM_MAJOR 1
 
-static ssize_t read_null(struct file *f, void __user *buf, size_t n, loff_t *pos)
+static ssize_t read_null(struct file *f __unused, void __user *buf __unused, size_t n __unused,
+			 loff_t *pos __unused)
 {
-	(void)f, (void)buf, (void)n, (void)pos;
 	return 0;
 }
 
-static ssize_t write_null(struct file *f, const void __user *buf, size_t n, loff_t *pos)
+static ssize_t write_null(struct file *f __unused, const void __user *buf __unused, size_t n,
+			  loff_t *pos __unused)
 {
-	(void)f, (void)buf, (void)pos;
 	return (ssize_t)n;
 }
 
-static ssize_t kwrite_null(struct file *f, const void *buf, size_t n)
+static ssize_t kwrite_null(struct file *f __unused, const void *buf __unused, size_t n)
 {
-	(void)f, (void)buf;
 	return (ssize_t)n;
 }
 
-static ssize_t write_full(struct file *f, const void __user *buf, size_t n, loff_t *pos)
+static ssize_t write_full(struct file *f __unused, const void __user *buf __unused,
+			  size_t n __unused, loff_t *pos __unused)
 {
-	(void)f, (void)buf, (void)n, (void)pos;
 	return -ENOSPC;
 }
 
-static loff_t null_llseek(struct file *f, loff_t off, int whence)
+static loff_t null_llseek(struct file *f, loff_t off __unused, int whence __unused)
 {
-	(void)off, (void)whence;
 	return f->pos = 0;
 }
 
 /* In pieces, so that a huge read can be interrupted. */
-static ssize_t read_zero(struct file *f, void __user *buf, size_t n, loff_t *pos)
+static ssize_t read_zero(struct file *f __unused, void __user *buf, size_t n, loff_t *pos __unused)
 {
 	size_t done = 0;
 
-	(void)f, (void)pos;
 	while (done < n) {
 		size_t len = min(n - done, (size_t)PAGE_SIZE);
 		size_t left = clear_user((char __user *)buf + done, len);
@@ -64,12 +61,12 @@ static ssize_t read_zero(struct file *f, void __user *buf, size_t n, loff_t *pos
 	return done || !n ? (ssize_t)done : -ERESTARTSYS;
 }
 
-static ssize_t read_random(struct file *f, void __user *buf, size_t n, loff_t *pos)
+static ssize_t read_random(struct file *f __unused, void __user *buf, size_t n,
+			   loff_t *pos __unused)
 {
 	char chunk[256];
 	size_t done = 0;
 
-	(void)f, (void)pos;
 	while (done < n) {
 		size_t len = min(n - done, sizeof(chunk));
 
@@ -88,9 +85,8 @@ static ssize_t read_random(struct file *f, void __user *buf, size_t n, loff_t *p
 	return (ssize_t)done;
 }
 
-static int open_zero(struct inode *inode, struct file *f)
+static int open_zero(struct inode *inode __unused, struct file *f)
 {
-	(void)inode;
 	f->mappable.access |= MAPPABLE_ZERO;
 	return 0;
 }

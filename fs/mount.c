@@ -16,7 +16,7 @@
  * only follow_mounts() on a real mountpoint searches the list.
  *
  * Simplified against Linux: one namespace; propagation types are accepted and mean nothing; a
- * remount to read-only does not look for writers.
+ * remount to read-only does not look for writers; a mount cannot be moved.
  */
 #include <fs/internal.h>
 #include <fs/seq_file.h>
@@ -127,11 +127,6 @@ no_source:
 no_mount:
 	sb_put(sb);
 	return NULL;
-}
-
-struct mount *kern_mount(struct super_block *sb)
-{
-	return mount_alloc(sb, sb->root, sb->type->name, 0);
 }
 
 struct mount *mount_get(struct mount *m)
@@ -347,7 +342,7 @@ static int mount_new(const char *source, struct path *at, const char *type, unsi
 
 static int mount_bind(const char *source, struct path *at)
 {
-	struct path from;
+	struct path from __put(path) = {};
 	struct mount *m;
 	int err;
 
@@ -359,40 +354,8 @@ static int mount_bind(const char *source, struct path *at)
 	sb_get(from.mnt->sb);
 	m = mount_alloc(from.mnt->sb, from.dentry, from.mnt->source, from.mnt->flags);
 	err = m ? mount_attach(m, at) : -ENOMEM;
-	if (err && m)
-		mount_put(m);
-	path_put(&from);
-	return err;
-}
-
-static int mount_move(const char *source, struct path *at)
-{
-	struct path from;
-	int err;
-
-	if (!source || !*source)
-		return -EINVAL;
-	err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &from);
 	if (err)
-		return err;
-	if (from.dentry != from.mnt->root || !from.mnt->parent)
-		err = -EINVAL;
-	for (struct mount *up = at->mnt; up && !err; up = up->parent)
-		if (up == from.mnt)
-			err = -ELOOP;
-	if (!err) {
-		struct mount *m = mount_get(from.mnt);
-
-		mount_detach(m, 0, &err);
-		if (!err) {
-			mount_get(m);
-			err = mount_attach(m, at);
-			if (err)
-				mount_put(m);
-		}
 		mount_put(m);
-	}
-	path_put(&from);
 	return err;
 }
 
@@ -438,7 +401,7 @@ int do_mount(const char *source, const char *target, const char *type, unsigned 
 	else if (flags & MS_PROPAGATION)
 		err = at.dentry == at.mnt->root ? 0 : -EINVAL;
 	else if (flags & MS_MOVE)
-		err = mount_move(source, &at);
+		err = -EINVAL;
 	else
 		err = mount_new(source, &at, type, flags, options);
 	path_put(&at);
@@ -484,39 +447,23 @@ static char *copy_mount_options(const void __user *data)
 	return buf;
 }
 
-static void free_unless_err(char *s)
-{
-	if (!IS_ERR(s))
-		kfree(s);
-}
-
 SYSCALL5(mount, const char __user *, source, const char __user *, target, const char __user *, type,
 	 unsigned long, flags, const void __user *, data)
 {
-	char *ktype = copy_mount_string(type);
-	char *ksource = copy_mount_string(source);
-	char *koptions = copy_mount_options(data);
-	char *ktarget;
-	long err;
+	char *ktype __put(name) = copy_mount_string(type);
+	char *ksource __put(name) = copy_mount_string(source);
+	char *koptions __put(name) = copy_mount_options(data);
+	char *ktarget __put(name) = NULL;
 
-	if (IS_ERR(ktype) || IS_ERR(ksource) || IS_ERR(koptions)) {
-		err = IS_ERR(ktype)   ? PTR_ERR(ktype) :
-		      IS_ERR(ksource) ? PTR_ERR(ksource) :
-					PTR_ERR(koptions);
-		goto out;
-	}
+	if (IS_ERR(ktype))
+		return PTR_ERR(ktype);
+	if (IS_ERR(ksource))
+		return PTR_ERR(ksource);
+	if (IS_ERR(koptions))
+		return PTR_ERR(koptions);
 	ktarget = getname(target, 0);
-	if (IS_ERR(ktarget)) {
-		err = PTR_ERR(ktarget);
-		goto out;
-	}
-	err = do_mount(ksource, ktarget, ktype, flags, koptions);
-	putname(ktarget);
-out:
-	free_unless_err(ktype);
-	free_unless_err(ksource);
-	free_unless_err(koptions);
-	return err;
+	return IS_ERR(ktarget) ? PTR_ERR(ktarget) :
+				 do_mount(ksource, ktarget, ktype, flags, koptions);
 }
 
 static int umount_mount(struct mount *m, int flags)
@@ -559,14 +506,9 @@ int do_umount(const char *target, int flags)
 
 SYSCALL2(umount2, const char __user *, target, int, flags)
 {
-	char *name = getname(target, 0);
-	int err;
+	char *name __put(name) = getname(target, 0);
 
-	if (IS_ERR(name))
-		return PTR_ERR(name);
-	err = do_umount(name, flags);
-	putname(name);
-	return err;
+	return IS_ERR(name) ? PTR_ERR(name) : do_umount(name, flags);
 }
 
 /* --- /proc/mounts ------------------------------------------------------------------------- */
@@ -652,24 +594,21 @@ static void mountinfo_show_one(struct seq_file *s, struct mount *m, const char *
 	seq_putc(s, '\n');
 }
 
-int mounts_show(struct seq_file *s, void *unused)
+int mounts_show(struct seq_file *s, void *unused __unused)
 {
-	(void)unused;
 	return show_all_mounts(s, mounts_show_one);
 }
 
-int mountinfo_show(struct seq_file *s, void *unused)
+int mountinfo_show(struct seq_file *s, void *unused __unused)
 {
-	(void)unused;
 	return show_all_mounts(s, mountinfo_show_one);
 }
 
 /* --- boot --------------------------------------------------------------------------------- */
 
-static struct super_block *rootfs_mount(const struct file_system_type *t, const char *source,
-					const char *options)
+static struct super_block *rootfs_mount(const struct file_system_type *t,
+					const char *source __unused, const char *options)
 {
-	(void)source;
 	return tmpfs_mount_options(t, options);
 }
 

@@ -394,48 +394,24 @@ struct file *filp_open(const char *name, unsigned int flags, kmode_t mode)
 
 struct file *open_exec(const char *name)
 {
-	struct open_how how = {.flags = O_RDONLY};
-	struct file *f;
-	struct path p;
+	struct open_how how = {.flags = O_RDONLY, .acc = MAY_EXEC};
+	struct path p __put(path) = {};
 	int err = path_lookup(AT_FDCWD, name, LOOKUP_FOLLOW, &p);
 
-	if (err)
-		return ERR_PTR(err);
-	how.acc = MAY_EXEC;
-	if (!S_ISREG(p.dentry->inode->mode))
+	if (!err && !S_ISREG(p.dentry->inode->mode))
 		err = -EACCES;
-	else
+	if (!err)
 		err = may_open(&p, &how);
-	f = err ? ERR_PTR(err) : file_open_path(&p, O_RDONLY);
-	path_put(&p);
-	return f;
+	return err ? ERR_PTR(err) : file_open_path(&p, O_RDONLY);
 }
 
-static long open_user(int dfd, const char __user *uname, unsigned int flags, kmode_t mode)
+SYSCALL4(openat, int, dfd, const char __user *, uname, unsigned int, flags, kmode_t, mode)
 {
-	char *name = getname(uname, 0);
-	long fd;
+	char *name __put(name) = getname(uname, 0);
 
 	if (IS_ERR(name))
 		return PTR_ERR(name);
-	fd = fd_of_new_file(do_filp_open(dfd, name, flags | O_LARGEFILE, mode), flags);
-	putname(name);
-	return fd;
-}
-
-SYSCALL3(open, const char __user *, name, unsigned int, flags, kmode_t, mode)
-{
-	return open_user(AT_FDCWD, name, flags, mode);
-}
-
-SYSCALL4(openat, int, dfd, const char __user *, name, unsigned int, flags, kmode_t, mode)
-{
-	return open_user(dfd, name, flags, mode);
-}
-
-SYSCALL2(creat, const char __user *, name, kmode_t, mode)
-{
-	return open_user(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode);
+	return fd_of_new_file(do_filp_open(dfd, name, flags | O_LARGEFILE, mode), flags);
 }
 
 SYSCALL1(close, int, fd)
@@ -476,12 +452,12 @@ static int access_path(const struct path *p, int mode)
 	return err;
 }
 
-static long do_access(int dfd, const char __user *uname, int mode, int flags)
+SYSCALL4(faccessat2, int, dfd, const char __user *, name, int, mode, int, flags)
 {
 	struct cred *c = &current->cred;
 	kuid_t fsuid = c->fsuid;
 	kgid_t fsgid = c->fsgid;
-	struct path p;
+	struct path p __put(path) = {};
 	long err;
 
 	if (mode & ~7)
@@ -492,150 +468,73 @@ static long do_access(int dfd, const char __user *uname, int mode, int flags)
 		c->fsuid = c->uid;
 		c->fsgid = c->gid;
 	}
-	err = copy_path_at(dfd, uname,
-			   (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
-				   (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0),
-			   &p);
-	if (!err) {
+	err = copy_path_at(dfd, name, lookup_flags_of(flags), &p);
+	if (!err)
 		err = access_path(&p, mode);
-		path_put(&p);
-	}
 	c->fsuid = fsuid;
 	c->fsgid = fsgid;
 	return err;
 }
 
-SYSCALL2(access, const char __user *, name, int, mode)
-{
-	return do_access(AT_FDCWD, name, mode, 0);
-}
-
-SYSCALL3(faccessat, int, dfd, const char __user *, name, int, mode)
-{
-	return do_access(dfd, name, mode, 0);
-}
-
-SYSCALL4(faccessat2, int, dfd, const char __user *, name, int, mode, int, flags)
-{
-	return do_access(dfd, name, mode, flags);
-}
-
 /* --- chmod, chown ------------------------------------------------------------------------- */
-
-static long do_chmod(int dfd, const char __user *name, kmode_t mode)
-{
-	struct path p;
-	long err = copy_path_at(dfd, name, LOOKUP_FOLLOW, &p);
-
-	if (err)
-		return err;
-	err = chmod_path(&p, mode);
-	path_put(&p);
-	return err;
-}
-
-static long do_chown(int dfd, const char __user *name, kuid_t uid, kgid_t gid, int flags)
-{
-	struct path p;
-	long err;
-
-	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-		return -EINVAL;
-	err = copy_path_at(dfd, name,
-			   (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
-				   (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0),
-			   &p);
-	if (err)
-		return err;
-	err = chown_path(&p, uid, gid);
-	path_put(&p);
-	return err;
-}
-
-SYSCALL2(chmod, const char __user *, name, kmode_t, mode)
-{
-	return do_chmod(AT_FDCWD, name, mode);
-}
 
 SYSCALL3(fchmodat, int, dfd, const char __user *, name, kmode_t, mode)
 {
-	return do_chmod(dfd, name, mode);
+	struct path p __put(path) = {};
+	long err = copy_path_at(dfd, name, LOOKUP_FOLLOW, &p);
+
+	return err ? err : chmod_path(&p, mode);
 }
 
 SYSCALL2(fchmod, int, fd, kmode_t, mode)
 {
-	struct file *f = fget(fd);
+	struct file *f __put(file) = fget(fd);
 
-	if (!f)
-		return -EBADF;
-	long err = chmod_path(&f->path, mode);
-
-	fput(f);
-	return err;
-}
-
-SYSCALL3(chown, const char __user *, name, kuid_t, uid, kgid_t, gid)
-{
-	return do_chown(AT_FDCWD, name, uid, gid, 0);
-}
-
-SYSCALL3(lchown, const char __user *, name, kuid_t, uid, kgid_t, gid)
-{
-	return do_chown(AT_FDCWD, name, uid, gid, AT_SYMLINK_NOFOLLOW);
+	return f ? chmod_path(&f->path, mode) : -EBADF;
 }
 
 SYSCALL5(fchownat, int, dfd, const char __user *, name, kuid_t, uid, kgid_t, gid, int, flags)
 {
-	return do_chown(dfd, name, uid, gid, flags);
+	struct path p __put(path) = {};
+	long err;
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	err = copy_path_at(dfd, name, lookup_flags_of(flags), &p);
+	return err ? err : chown_path(&p, uid, gid);
 }
 
 SYSCALL3(fchown, int, fd, kuid_t, uid, kgid_t, gid)
 {
-	struct file *f = fget(fd);
+	struct file *f __put(file) = fget(fd);
 
-	if (!f)
-		return -EBADF;
-	long err = chown_path(&f->path, uid, gid);
-
-	fput(f);
-	return err;
+	return f ? chown_path(&f->path, uid, gid) : -EBADF;
 }
 
 /* --- truncate, fallocate ------------------------------------------------------------------ */
 
 SYSCALL2(truncate, const char __user *, name, loff_t, size)
 {
-	struct path p;
+	struct path p __put(path) = {};
 	long err;
 
 	if (size < 0)
 		return -EINVAL;
 	err = copy_path_at(AT_FDCWD, name, LOOKUP_FOLLOW, &p);
-	if (err)
-		return err;
-	err = vfs_truncate(&p, size);
-	path_put(&p);
-	return err;
+	return err ? err : vfs_truncate(&p, size);
 }
 
 SYSCALL2(ftruncate, int, fd, loff_t, size)
 {
-	struct file *f;
+	struct file *f __put(file) = size < 0 ? NULL : fget(fd);
 	long err;
 
-	if (size < 0)
-		return -EINVAL;
-	f = fget(fd);
 	if (!f)
-		return -EBADF;
+		return size < 0 ? -EINVAL : -EBADF;
 	if (!S_ISREG(f->inode->mode) || !f->can_write)
-		err = -EINVAL;
-	else
-		err = check_size_limit(f->inode, size);
-	if (!err)
-		err = truncate_dentry(f->path.dentry, size);
-	fput(f);
-	return err;
+		return -EINVAL;
+	err = check_size_limit(f->inode, size);
+	return err ? err : truncate_dentry(f->path.dentry, size);
 }
 
 static long fallocate_file(struct file *f, int mode, loff_t off, loff_t len)
@@ -663,14 +562,9 @@ static long fallocate_file(struct file *f, int mode, loff_t off, loff_t len)
 
 SYSCALL4(fallocate, int, fd, int, mode, loff_t, off, loff_t, len)
 {
-	struct file *f = fget(fd);
+	struct file *f __put(file) = fget(fd);
 
-	if (!f)
-		return -EBADF;
-	long err = fallocate_file(f, mode, off, len);
-
-	fput(f);
-	return err;
+	return f ? fallocate_file(f, mode, off, len) : -EBADF;
 }
 
 /* --- times -------------------------------------------------------------------------------- */
@@ -713,7 +607,7 @@ static bool nsec_valid(const struct timespec64 *ts)
 
 static long do_utimes(int dfd, const char __user *name, const struct timespec64 *ts, int flags)
 {
-	struct path p;
+	struct path p __put(path) = {};
 	long err;
 
 	if (ts) {
@@ -723,28 +617,14 @@ static long do_utimes(int dfd, const char __user *name, const struct timespec64 
 			return 0;
 	}
 	if (!name && dfd != AT_FDCWD) {
-		struct file *f;
+		struct file *f __put(file) = flags ? NULL : fget(dfd);
 
-		if (flags)
-			return -EINVAL;
-		f = fget(dfd);
-		if (!f)
-			return -EBADF;
-		err = utimes_path(&f->path, ts);
-		fput(f);
-		return err;
+		return f ? utimes_path(&f->path, ts) : flags ? -EINVAL : -EBADF;
 	}
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	err = copy_path_at(dfd, name,
-			   (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
-				   (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0),
-			   &p);
-	if (err)
-		return err;
-	err = utimes_path(&p, ts);
-	path_put(&p);
-	return err;
+	err = copy_path_at(dfd, name, lookup_flags_of(flags), &p);
+	return err ? err : utimes_path(&p, ts);
 }
 
 SYSCALL4(utimensat, int, dfd, const char __user *, name, const struct timespec64 __user *, uts, int,
@@ -758,42 +638,28 @@ SYSCALL4(utimensat, int, dfd, const char __user *, name, const struct timespec64
 }
 
 /* struct timeval has the same shape as timespec, with microseconds. */
-static long utimes_tv(int dfd, const char __user *name, const struct timespec64 __user *utv)
+SYSCALL3(futimesat, int, dfd, const char __user *, name, const struct timespec64 __user *, utv)
 {
 	struct timespec64 ts[2];
 
-	if (!utv)
-		return do_utimes(dfd, name, NULL, 0);
-	if (copy_from_user(ts, utv, sizeof(ts)))
+	if (utv && copy_from_user(ts, utv, sizeof(ts)))
 		return -EFAULT;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; utv && i < 2; i++) {
 		if (ts[i].tv_nsec < 0 || ts[i].tv_nsec >= 1000000)
 			return -EINVAL;
 		ts[i].tv_nsec *= NSEC_PER_USEC;
 	}
-	return do_utimes(dfd, name, ts, 0);
-}
-
-SYSCALL2(utimes, const char __user *, name, const struct timespec64 __user *, utv)
-{
-	return utimes_tv(AT_FDCWD, name, utv);
-}
-
-SYSCALL3(futimesat, int, dfd, const char __user *, name, const struct timespec64 __user *, utv)
-{
-	return utimes_tv(dfd, name, utv);
+	return do_utimes(dfd, name, utv ? ts : NULL, 0);
 }
 
 SYSCALL2(utime, const char __user *, name, const s64 __user *, utimbuf)
 {
-	struct timespec64 ts[2] = {{0, 0}, {0, 0}};
+	struct timespec64 ts[2] = {};
 	s64 t[2];
 
-	if (!utimbuf)
-		return do_utimes(AT_FDCWD, name, NULL, 0);
-	if (copy_from_user(t, utimbuf, sizeof(t)))
+	if (utimbuf && copy_from_user(t, utimbuf, sizeof(t)))
 		return -EFAULT;
-	ts[0].tv_sec = t[0];
-	ts[1].tv_sec = t[1];
-	return do_utimes(AT_FDCWD, name, ts, 0);
+	for (int i = 0; utimbuf && i < 2; i++)
+		ts[i].tv_sec = t[i];
+	return do_utimes(AT_FDCWD, name, utimbuf ? ts : NULL, 0);
 }

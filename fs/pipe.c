@@ -41,7 +41,6 @@ unsigned int pipe_max_size = 1u << 20; /* /proc/sys/fs/pipe-max-size */
 struct pipe_buf {
 	struct page *page;
 	u16 off, len;
-	bool packet; /* O_DIRECT: one read takes one write */
 };
 
 struct pipe {
@@ -206,15 +205,11 @@ static ssize_t drain_locked(struct pipe *p, struct cursor *c, size_t n, bool *wa
 		b->len -= (u16)got;
 		if (got < len)
 			return done ? (ssize_t)done : -EFAULT;
-		bool packet = b->packet;
-
-		if (b->len && !packet)
+		if (b->len)
 			break;
 		*was_full |= is_full(p);
 		release_page(p, b->page);
 		WRITE_ONCE(p->tail, p->tail + 1);
-		if (packet)
-			break;
 	}
 	return (ssize_t)done;
 }
@@ -246,20 +241,19 @@ static ssize_t pipe_read_cursor(struct file *f, struct cursor *c, size_t n)
 	return 0;
 }
 
-static ssize_t pipe_readv(struct file *f, const struct iovec *iov, unsigned int nr, loff_t *pos)
+static ssize_t pipe_readv(struct file *f, const struct iovec *iov, unsigned int nr,
+			  loff_t *pos __unused)
 {
 	struct cursor c = {.iov = iov, .nr = nr};
 
-	(void)pos;
 	return pipe_read_cursor(f, &c, total_of(iov, nr));
 }
 
-static ssize_t pipe_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
+static ssize_t pipe_read(struct file *f, void __user *buf, size_t n, loff_t *pos __unused)
 {
 	struct iovec iov = {buf, n};
 	struct cursor c = {.iov = &iov, .nr = 1};
 
-	(void)pos;
 	return pipe_read_cursor(f, &c, n);
 }
 
@@ -275,7 +269,7 @@ static ssize_t append_locked(struct pipe *p, struct cursor *c, size_t n)
 	if (!odd || is_empty(p))
 		return 0;
 	b = slot(p, p->head - 1);
-	if (b->packet || b->off + b->len + odd > PAGE_SIZE)
+	if (b->off + b->len + odd > PAGE_SIZE)
 		return 0;
 	got = copy_parts(c, (char *)page_address(b->page) + b->off + b->len, odd, false);
 	/* Nothing is appended by halves: the reader would see a torn write. */
@@ -286,7 +280,7 @@ static ssize_t append_locked(struct pipe *p, struct cursor *c, size_t n)
 }
 
 /* Fills free slots from the user's n bytes. What fits, or -errno if nothing did. */
-static ssize_t fill_locked(struct pipe *p, struct cursor *c, size_t n, bool packet)
+static ssize_t fill_locked(struct pipe *p, struct cursor *c, size_t n)
 {
 	size_t done = 0;
 
@@ -303,7 +297,7 @@ static ssize_t fill_locked(struct pipe *p, struct cursor *c, size_t n, bool pack
 			release_page(p, page);
 			return done ? (ssize_t)done : -EFAULT;
 		}
-		*slot(p, p->head) = (struct pipe_buf){page, 0, (u16)got, packet};
+		*slot(p, p->head) = (struct pipe_buf){page, 0, (u16)got};
 		WRITE_ONCE(p->head, p->head + 1);
 		done += got;
 		if (got < len)
@@ -321,14 +315,14 @@ static ssize_t broken_pipe(ssize_t done)
 static ssize_t pipe_write_cursor(struct file *f, struct cursor *c, size_t n)
 {
 	struct pipe *p = f->inode->pipe;
-	bool packet = f->flags & O_DIRECT, was_empty;
+	bool was_empty;
 	ssize_t done = 0, ret;
 
 	if (!n)
 		return 0;
 	mutex_lock(&p->lock);
 	was_empty = is_empty(p);
-	ret = p->readers && !packet ? append_locked(p, c, n) : 0;
+	ret = p->readers ? append_locked(p, c, n) : 0;
 	while (ret >= 0) {
 		done += ret;
 		if ((size_t)done == n)
@@ -340,7 +334,7 @@ static ssize_t pipe_write_cursor(struct file *f, struct cursor *c, size_t n)
 		if (!is_full(p)) {
 			size_t want = n - (size_t)done;
 
-			ret = fill_locked(p, c, want, packet);
+			ret = fill_locked(p, c, want);
 			if (ret <= 0 || (size_t)ret == want || !is_full(p)) {
 				done += ret > 0 ? ret : 0;
 				break; /* all, or as far as memory and addresses went */
@@ -363,11 +357,11 @@ static ssize_t pipe_write_cursor(struct file *f, struct cursor *c, size_t n)
 	return done ? done : ret;
 }
 
-static ssize_t pipe_writev(struct file *f, const struct iovec *iov, unsigned int nr, loff_t *pos)
+static ssize_t pipe_writev(struct file *f, const struct iovec *iov, unsigned int nr,
+			   loff_t *pos __unused)
 {
 	struct cursor c = {.iov = iov, .nr = nr};
 
-	(void)pos;
 	return pipe_write_cursor(f, &c, total_of(iov, nr));
 }
 
@@ -635,8 +629,7 @@ static int make_pipe(struct file *ends[2], unsigned int flags)
 	}
 	p->readers = p->writers = p->files = 1;
 	p->r_opens = p->w_opens = 1;
-	ends[1] = file_alloc(&ends[0]->path, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)),
-			     &pipe_fops);
+	ends[1] = file_alloc(&ends[0]->path, O_WRONLY | (flags & O_NONBLOCK), &pipe_fops);
 	if (!ends[1]) {
 		p->writers = 0;
 		fput(ends[0]);
@@ -647,12 +640,12 @@ static int make_pipe(struct file *ends[2], unsigned int flags)
 	return ends[1] ? 0 : -ENOMEM;
 }
 
-static long do_pipe2(int __user *ufds, unsigned int flags)
+SYSCALL2(pipe2, int __user *, ufds, unsigned int, flags)
 {
 	struct file *ends[2];
 	int fds[2], err;
 
-	if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+	if (flags & ~(O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
 	err = make_pipe(ends, flags);
 	if (err)
@@ -678,16 +671,6 @@ put_ends:
 	fput(ends[0]);
 	fput(ends[1]);
 	return err;
-}
-
-SYSCALL1(pipe, int __user *, fds)
-{
-	return do_pipe2(fds, 0);
-}
-
-SYSCALL2(pipe2, int __user *, fds, unsigned int, flags)
-{
-	return do_pipe2(fds, flags);
 }
 
 void pipe_init(void)

@@ -25,14 +25,11 @@
 #define IOV_FAST 8
 
 #define RWF_SUPPORTED 0x1fu /* HIPRI DSYNC SYNC NOWAIT APPEND */
-#define RWF_NOWAIT    0x8u
-#define RWF_APPEND    0x10u
 
 /* --- position ----------------------------------------------------------------------------- */
 
-loff_t no_llseek(struct file *f, loff_t off, int whence)
+loff_t no_llseek(struct file *f __unused, loff_t off __unused, int whence __unused)
 {
-	(void)f, (void)off, (void)whence;
 	return -ESPIPE;
 }
 
@@ -83,21 +80,18 @@ static bool pos_locked(struct file *f)
 
 SYSCALL3(lseek, int, fd, loff_t, off, unsigned int, whence)
 {
-	struct file *f = fget(fd);
+	struct file *f __put(file) = fget(fd);
 	loff_t ret;
+	bool locked;
 
 	if (!f)
 		return -EBADF;
-	if (whence > SEEK_HOLE) {
-		ret = -EINVAL;
-	} else {
-		bool locked = pos_locked(f);
-
-		ret = (f->ops->llseek ? f->ops->llseek : generic_llseek)(f, off, (int)whence);
-		if (locked)
-			mutex_unlock(&f->pos_lock);
-	}
-	fput(f);
+	if (whence > SEEK_HOLE)
+		return -EINVAL;
+	locked = pos_locked(f);
+	ret = (f->ops->llseek ? f->ops->llseek : generic_llseek)(f, off, (int)whence);
+	if (locked)
+		mutex_unlock(&f->pos_lock);
 	return ret;
 }
 
@@ -303,32 +297,20 @@ SYSCALL3(write, int, fd, const void __user *, buf, size_t, n)
 
 SYSCALL4(pread64, int, fd, void __user *, buf, size_t, n, loff_t, pos)
 {
-	struct file *f;
-	ssize_t ret;
+	struct file *f __put(file) = pos < 0 ? NULL : fget(fd);
 
-	if (pos < 0)
-		return -EINVAL;
-	f = fget(fd);
 	if (!f)
-		return -EBADF;
-	ret = is_seekable(f) ? vfs_read(f, buf, n, &pos) : -ESPIPE;
-	fput(f);
-	return ret;
+		return pos < 0 ? -EINVAL : -EBADF;
+	return is_seekable(f) ? vfs_read(f, buf, n, &pos) : -ESPIPE;
 }
 
 SYSCALL4(pwrite64, int, fd, const void __user *, buf, size_t, n, loff_t, pos)
 {
-	struct file *f;
-	ssize_t ret;
+	struct file *f __put(file) = pos < 0 ? NULL : fget(fd);
 
-	if (pos < 0)
-		return -EINVAL;
-	f = fget(fd);
 	if (!f)
-		return -EBADF;
-	ret = is_seekable(f) ? vfs_write(f, buf, n, &pos) : -ESPIPE;
-	fput(f);
-	return ret;
+		return pos < 0 ? -EINVAL : -EBADF;
+	return is_seekable(f) ? vfs_write(f, buf, n, &pos) : -ESPIPE;
 }
 
 /* --- several buffers ---------------------------------------------------------------------- */
@@ -423,32 +405,19 @@ out:
 static ssize_t do_rwv(int fd, const struct iovec __user *iov, unsigned long nr, loff_t *pos,
 		      bool write)
 {
-	struct file *f = fget(fd);
+	struct file *f __put(file) = fget(fd);
 	ssize_t ret;
+	bool locked;
 
 	if (!f)
 		return -EBADF;
-	if (pos) {
-		ret = is_seekable(f) ? rw_iovec(f, iov, nr, pos, write) : -ESPIPE;
-	} else {
-		bool locked = pos_locked(f);
-
-		ret = rw_iovec(f, iov, nr, &f->pos, write);
-		if (locked)
-			mutex_unlock(&f->pos_lock);
-	}
-	fput(f);
+	if (pos)
+		return is_seekable(f) ? rw_iovec(f, iov, nr, pos, write) : -ESPIPE;
+	locked = pos_locked(f);
+	ret = rw_iovec(f, iov, nr, &f->pos, write);
+	if (locked)
+		mutex_unlock(&f->pos_lock);
 	return ret;
-}
-
-static ssize_t do_prwv2(int fd, const struct iovec __user *iov, unsigned long nr, loff_t pos,
-			unsigned int flags, bool write)
-{
-	if (flags & ~RWF_SUPPORTED || flags & (RWF_NOWAIT | RWF_APPEND))
-		return -EOPNOTSUPP;
-	if (pos < -1)
-		return -EINVAL;
-	return do_rwv(fd, iov, nr, pos == -1 ? NULL : &pos, write);
 }
 
 SYSCALL3(readv, int, fd, const struct iovec __user *, iov, unsigned long, nr)
@@ -469,18 +438,4 @@ SYSCALL4(preadv, int, fd, const struct iovec __user *, iov, unsigned long, nr, l
 SYSCALL4(pwritev, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos)
 {
 	return pos < 0 ? -EINVAL : do_rwv(fd, iov, nr, &pos, true);
-}
-
-SYSCALL6(preadv2, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos,
-	 unsigned long, pos_high, unsigned int, flags)
-{
-	(void)pos_high; /* for 32-bit callers */
-	return do_prwv2(fd, iov, nr, pos, flags, false);
-}
-
-SYSCALL6(pwritev2, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos,
-	 unsigned long, pos_high, unsigned int, flags)
-{
-	(void)pos_high;
-	return do_prwv2(fd, iov, nr, pos, flags, true);
 }

@@ -49,11 +49,10 @@ struct poll_table {
 	struct poll_chunk *chunks;
 };
 
-static bool poll_wake(struct wait_entry *we, unsigned long key)
+static bool poll_wake(struct wait_entry *we, unsigned long key __unused)
 {
 	struct poll_table *pt = container_of(we, struct poll_entry, we)->table;
 
-	(void)key;
 	__atomic_store_n(&pt->triggered, true, __ATOMIC_SEQ_CST);
 	return thread_wake(pt->thread);
 }

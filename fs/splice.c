@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copying between two files inside the kernel: sendfile(2), copy_file_range(2).
+ * Copying between two files inside the kernel: sendfile(2).
  *
  * Through one page of bounce buffer: from the page cache of a regular file into a regular file, or
  * into what takes kernel memory (kwrite: pipes, /dev/null). Other targets get EINVAL, upon which
@@ -98,72 +98,16 @@ static ssize_t sendfile_files(struct file *out, struct file *in, loff_t *pos, si
 
 SYSCALL4(sendfile, int, out_fd, int, in_fd, loff_t __user *, upos, size_t, n)
 {
-	struct file *in, *out;
+	struct file *in __put(file) = NULL, *out __put(file) = NULL;
 	loff_t pos = 0;
-	ssize_t ret = -EBADF;
+	ssize_t ret;
 
 	if (upos && get_user(pos, upos))
 		return -EFAULT;
 	in = fget(in_fd);
-	if (!in)
-		return -EBADF;
 	out = fget(out_fd);
-	if (out) {
-		ret = sendfile_files(out, in, upos ? &pos : NULL, n);
-		fput(out);
-	}
-	fput(in);
-	if (upos && ret >= 0 && put_user(pos, upos))
-		ret = -EFAULT;
-	return ret;
-}
-
-static ssize_t copy_range(struct file *in, loff_t *ipos, struct file *out, loff_t *opos, size_t n)
-{
-	if (!in->can_read || !out->can_write || (out->flags & O_APPEND))
+	if (!in || !out)
 		return -EBADF;
-	if (S_ISDIR(in->inode->mode) || S_ISDIR(out->inode->mode))
-		return -EISDIR;
-	if (!in_page_cache(in) || !in_page_cache(out) || *ipos < 0 || *opos < 0)
-		return -EINVAL;
-	n = min(n, MAX_RW_COUNT);
-	if (*ipos > MAX_LFS_FILESIZE - (loff_t)n || *opos > MAX_LFS_FILESIZE - (loff_t)n)
-		return -EOVERFLOW;
-	if (in->inode == out->inode && *ipos < *opos + (loff_t)n && *opos < *ipos + (loff_t)n)
-		return -EINVAL;
-	return n ? copy_bytes(in, ipos, out, opos, n) : 0;
-}
-
-SYSCALL6(copy_file_range, int, in_fd, loff_t __user *, uipos, int, out_fd, loff_t __user *, uopos,
-	 size_t, n, unsigned int, flags)
-{
-	struct file *in, *out;
-	loff_t ipos, opos;
-	ssize_t ret = -EBADF;
-
-	if (flags)
-		return -EINVAL;
-	in = fget(in_fd);
-	if (!in)
-		return -EBADF;
-	out = fget(out_fd);
-	if (!out)
-		goto put_in;
-	ipos = in->pos;
-	opos = out->pos;
-	ret = -EFAULT;
-	if ((uipos && get_user(ipos, uipos)) || (uopos && get_user(opos, uopos)))
-		goto put_out;
-	ret = copy_range(in, &ipos, out, &opos, n);
-	if (ret > 0) {
-		if (uipos ? put_user(ipos, uipos) : (in->pos = ipos, 0))
-			ret = -EFAULT;
-		if (uopos ? put_user(opos, uopos) : (out->pos = opos, 0))
-			ret = -EFAULT;
-	}
-put_out:
-	fput(out);
-put_in:
-	fput(in);
-	return ret;
+	ret = sendfile_files(out, in, upos ? &pos : NULL, n);
+	return upos && ret >= 0 && put_user(pos, upos) ? -EFAULT : ret;
 }

@@ -53,34 +53,15 @@ int vfs_getattr(const struct path *p, struct kstat *st)
 	return i->ops && i->ops->getattr ? i->ops->getattr(i, st) : 0;
 }
 
-static int getattr_fd(int fd, struct kstat *st)
-{
-	struct file *f = fget_raw(fd);
-	int err;
-
-	if (!f)
-		return -EBADF;
-	err = vfs_getattr(&f->path, st);
-	fput(f);
-	return err;
-}
-
 static int getattr_at(int dfd, const char __user *name, int flags, struct kstat *st)
 {
-	struct path p;
+	struct path p __put(path) = {};
 	int err;
 
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	err = copy_path_at(dfd, name,
-			   (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
-				   (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0),
-			   &p);
-	if (err)
-		return err;
-	err = vfs_getattr(&p, st);
-	path_put(&p);
-	return err;
+	err = copy_path_at(dfd, name, lookup_flags_of(flags), &p);
+	return err ? err : vfs_getattr(&p, st);
 }
 
 static long put_stat(struct stat __user *ust, const struct kstat *st)
@@ -104,35 +85,21 @@ static long put_stat(struct stat __user *ust, const struct kstat *st)
 	return copy_to_user(ust, &s, sizeof(s)) ? -EFAULT : 0;
 }
 
-static long stat_at(int dfd, const char __user *name, struct stat __user *ust, int flags)
+SYSCALL2(fstat, int, fd, struct stat __user *, ust)
+{
+	struct file *f __put(file) = fget_raw(fd);
+	struct kstat st;
+	int err = f ? vfs_getattr(&f->path, &st) : -EBADF;
+
+	return err ? err : put_stat(ust, &st);
+}
+
+SYSCALL4(newfstatat, int, dfd, const char __user *, name, struct stat __user *, ust, int, flags)
 {
 	struct kstat st;
 	int err = getattr_at(dfd, name, flags, &st);
 
 	return err ? err : put_stat(ust, &st);
-}
-
-SYSCALL2(stat, const char __user *, name, struct stat __user *, st)
-{
-	return stat_at(AT_FDCWD, name, st, 0);
-}
-
-SYSCALL2(lstat, const char __user *, name, struct stat __user *, st)
-{
-	return stat_at(AT_FDCWD, name, st, AT_SYMLINK_NOFOLLOW);
-}
-
-SYSCALL2(fstat, int, fd, struct stat __user *, ust)
-{
-	struct kstat st;
-	int err = getattr_fd(fd, &st);
-
-	return err ? err : put_stat(ust, &st);
-}
-
-SYSCALL4(newfstatat, int, dfd, const char __user *, name, struct stat __user *, st, int, flags)
-{
-	return stat_at(dfd, name, st, flags);
 }
 
 static struct statx_time statx_time(struct timespec64 t)
@@ -195,37 +162,19 @@ static long readlink_path(const struct path *p, char __user *ubuf, int size, boo
 	return n;
 }
 
-static long do_readlink(int dfd, const char __user *uname, char __user *buf, int size)
+SYSCALL4(readlinkat, int, dfd, const char __user *, uname, char __user *, buf, int, size)
 {
-	struct path p;
-	char *name;
-	long ret;
+	struct path p __put(path) = {};
+	char *name __put(name) = NULL;
+	long err;
 
 	if (size <= 0)
 		return -EINVAL;
 	name = getname(uname, LOOKUP_EMPTY);
 	if (IS_ERR(name))
 		return PTR_ERR(name);
-	if (!*name && dfd == AT_FDCWD)
-		ret = -ENOENT;
-	else
-		ret = path_lookup(dfd, name, 0, &p);
-	if (!ret) {
-		ret = readlink_path(&p, buf, size, !*name);
-		path_put(&p);
-	}
-	putname(name);
-	return ret;
-}
-
-SYSCALL3(readlink, const char __user *, name, char __user *, buf, int, size)
-{
-	return do_readlink(AT_FDCWD, name, buf, size);
-}
-
-SYSCALL4(readlinkat, int, dfd, const char __user *, name, char __user *, buf, int, size)
-{
-	return do_readlink(dfd, name, buf, size);
+	err = !*name && dfd == AT_FDCWD ? -ENOENT : path_lookup(dfd, name, 0, &p);
+	return err ? err : readlink_path(&p, buf, size, !*name);
 }
 
 /* --- statfs ------------------------------------------------------------------------------- */
@@ -269,55 +218,31 @@ static long statfs_path(const struct path *p, struct kstatfs __user *ust)
 
 SYSCALL2(statfs, const char __user *, name, struct kstatfs __user *, ust)
 {
-	struct path p;
+	struct path p __put(path) = {};
 	long err = copy_path_at(AT_FDCWD, name, LOOKUP_FOLLOW, &p);
 
-	if (err)
-		return err;
-	err = statfs_path(&p, ust);
-	path_put(&p);
-	return err;
+	return err ? err : statfs_path(&p, ust);
 }
 
 SYSCALL2(fstatfs, int, fd, struct kstatfs __user *, ust)
 {
-	struct file *f = fget_raw(fd);
+	struct file *f __put(file) = fget_raw(fd);
 
-	if (!f)
-		return -EBADF;
-	long err = statfs_path(&f->path, ust);
-
-	fput(f);
-	return err;
+	return f ? statfs_path(&f->path, ust) : -EBADF;
 }
 
 /* --- sync --------------------------------------------------------------------------------- */
 
-static long do_fsync(int fd)
+SYSCALL1(fsync, int, fd)
 {
-	struct file *f = fget(fd);
-	long err = 0;
+	struct file *f __put(file) = fget(fd);
 
 	if (!f)
 		return -EBADF;
 	if (f->ops->fsync)
-		err = f->ops->fsync(f);
-	else if (!S_ISREG(f->inode->mode) && !S_ISDIR(f->inode->mode))
-		err = -EINVAL;
-	fput(f);
-	return err;
+		return f->ops->fsync(f);
+	return S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode) ? 0 : -EINVAL;
 }
-
-SYSCALL1(fsync, int, fd)
-{
-	return do_fsync(fd);
-}
-
-SYSCALL1(fdatasync, int, fd)
-{
-	return do_fsync(fd);
-}
-
 SYSCALL0(sync)
 {
 	return 0;
@@ -325,59 +250,28 @@ SYSCALL0(sync)
 
 SYSCALL1(syncfs, int, fd)
 {
-	struct file *f = fget(fd);
+	struct file *f __put(file) = fget(fd);
 
-	if (!f)
-		return -EBADF;
-	fput(f);
-	return 0;
-}
-
-SYSCALL4(sync_file_range, int, fd, loff_t, off, loff_t, len, unsigned int, flags)
-{
-	struct file *f;
-	long err = 0;
-
-	if (flags & ~7u || off < 0 || len < 0 || off > MAX_LFS_FILESIZE - len)
-		return -EINVAL;
-	f = fget(fd);
-	if (!f)
-		return -EBADF;
-	if (S_ISFIFO(f->inode->mode) || S_ISCHR(f->inode->mode))
-		err = -ESPIPE;
-	fput(f);
-	return err;
+	return f ? 0 : -EBADF;
 }
 
 /* Advice is taken and, with every page in memory already, means nothing. */
-SYSCALL4(fadvise64, int, fd, loff_t, off, loff_t, len, int, advice)
+SYSCALL4(fadvise64, int, fd, loff_t, off __unused, loff_t, len, int, advice)
 {
-	struct file *f = fget(fd);
-	long err = 0;
+	struct file *f __put(file) = fget(fd);
 
-	(void)off;
 	if (!f)
 		return -EBADF;
 	if (S_ISFIFO(f->inode->mode))
-		err = -ESPIPE;
-	else if (len < 0 || advice < 0 || advice > 5)
-		err = -EINVAL;
-	fput(f);
-	return err;
+		return -ESPIPE;
+	return len < 0 || advice < 0 || advice > 5 ? -EINVAL : 0;
 }
 
-SYSCALL3(readahead, int, fd, loff_t, off, size_t, n)
+SYSCALL3(readahead, int, fd, loff_t, off __unused, size_t, n __unused)
 {
-	struct file *f = fget(fd);
-	long err = 0;
+	struct file *f __put(file) = fget(fd);
 
-	(void)off, (void)n;
-	if (!f)
+	if (!f || !f->can_read)
 		return -EBADF;
-	if (!f->can_read)
-		err = -EBADF;
-	else if (!S_ISREG(f->inode->mode) || !f->inode->mapping.ops)
-		err = -EINVAL;
-	fput(f);
-	return err;
+	return S_ISREG(f->inode->mode) && f->inode->mapping.ops ? 0 : -EINVAL;
 }

@@ -39,16 +39,14 @@ static int text_show(struct seq_file *m, struct proc_inode *pi)
 
 /* --- CPUs -------------------------------------------------------------------------------------- */
 
-static int cpus_show(struct seq_file *m, struct proc_inode *pi)
+static int cpus_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_printf(m, nr_cpu_ids > 1 ? "0-%u\n" : "%u\n", nr_cpu_ids - 1);
 	return 0;
 }
 
-static int kernel_max_show(struct seq_file *m, struct proc_inode *pi)
+static int kernel_max_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_printf(m, "%d\n", NR_CPUS - 1);
 	return 0;
 }
@@ -65,13 +63,12 @@ static void node_kb(struct seq_file *m, const char *label, unsigned long pages)
 	seq_printf(m, "Node 0 %-15s %8lu kB\n", label, pages << (PAGE_SHIFT - 10));
 }
 
-static int node_meminfo_show(struct seq_file *m, struct proc_inode *pi)
+static int node_meminfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	unsigned long total = totalram_pages(), free = nr_free_pages();
 	unsigned long reclaimable = vmstat_item(NR_SLAB_RECLAIMABLE);
 	unsigned long unreclaimable = vmstat_item(NR_SLAB_UNRECLAIMABLE);
 
-	(void)pi;
 	node_kb(m, "MemTotal:", total);
 	node_kb(m, "MemFree:", free);
 	node_kb(m, "MemUsed:", total - min(free, total));
@@ -100,12 +97,11 @@ static int node_meminfo_show(struct seq_file *m, struct proc_inode *pi)
 }
 
 /* With one node every allocation was a hit. */
-static int numastat_show(struct seq_file *m, struct proc_inode *pi)
+static int numastat_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	unsigned long n = vmstat_event(PGALLOC_DMA) + vmstat_event(PGALLOC_DMA32) +
 			  vmstat_event(PGALLOC_NORMAL);
 
-	(void)pi;
 	seq_printf(m,
 		   "numa_hit %lu\nnuma_miss 0\nnuma_foreign 0\ninterleave_hit 0\nlocal_node %lu\n"
 		   "other_node 0\n",
@@ -113,9 +109,8 @@ static int numastat_show(struct seq_file *m, struct proc_inode *pi)
 	return 0;
 }
 
-static int cpumap_show(struct seq_file *m, struct proc_inode *pi)
+static int cpumap_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_printf(m, "%lx\n", (1UL << nr_cpu_ids) - 1);
 	return 0;
 }
@@ -139,9 +134,8 @@ static const struct proc_entry node_entries[] = {
 /* --- huge pages ------------------------------------------------------------------------------------ */
 
 /* Only what is in force may be chosen. */
-static int thp_store(struct proc_inode *pi, char *text)
+static int thp_store(struct proc_inode *pi __unused, char *text)
 {
-	(void)pi;
 	return strcmp(text, "never") == 0 ? 0 : -EINVAL;
 }
 
@@ -185,10 +179,9 @@ static const struct proc_entry root_entries[] = {
 
 static const struct proc_entry root_entry = DIR("/", root_entries);
 
-static struct super_block *sysfs_mount(const struct file_system_type *t, const char *source,
-				       const char *options)
+static struct super_block *sysfs_mount(const struct file_system_type *t __unused,
+				       const char *source __unused, const char *options __unused)
 {
-	(void)t, (void)source, (void)options;
 	sb_get(sysfs_sb);
 	return sysfs_sb;
 }

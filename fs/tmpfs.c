@@ -36,7 +36,6 @@
 #define BOGO_DIRENT_SIZE     20 /* what an entry adds to its directory's size, as on Linux */
 #define FALLOC_FL_KEEP_SIZE  1
 #define FALLOC_FL_PUNCH_HOLE 2
-#define RENAME_EXCHANGE      2u
 #define MFD_CLOEXEC          1u
 #define MFD_ALLOW_SEALING    2u
 #define MEMFD_NAME_MAX       249
@@ -394,9 +393,8 @@ static int tmpfs_fallocate(struct file *f, int mode, loff_t off, loff_t len)
 	return err;
 }
 
-static int tmpfs_fsync(struct file *f)
+static int tmpfs_fsync(struct file *f __unused)
 {
-	(void)f;
 	return 0;
 }
 
@@ -664,10 +662,9 @@ struct super_block *tmpfs_mount_options(const struct file_system_type *t, const 
 	return sb;
 }
 
-static struct super_block *tmpfs_mount(const struct file_system_type *t, const char *source,
-				       const char *options)
+static struct super_block *tmpfs_mount(const struct file_system_type *t,
+				       const char *source __unused, const char *options)
 {
-	(void)source;
 	return tmpfs_mount_options(t, options);
 }
 

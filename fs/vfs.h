@@ -67,7 +67,6 @@ struct file_lock;
 #define O_CLOEXEC   02000000
 #define O_SYNC      04010000
 #define O_PATH      010000000
-#define O_TMPFILE   020200000
 #define O_ASYNC     020000
 #define __O_TMPFILE 020000000
 
@@ -82,20 +81,14 @@ struct file_lock;
 #define MS_NOSUID      2UL
 #define MS_NODEV       4UL
 #define MS_NOEXEC      8UL
-#define MS_SYNCHRONOUS 16UL
 #define MS_REMOUNT     32UL
-#define MS_MANDLOCK    64UL
-#define MS_DIRSYNC     128UL
 #define MS_NOATIME     1024UL
 #define MS_NODIRATIME  2048UL
 #define MS_BIND        4096UL
 #define MS_MOVE        8192UL
-#define MS_REC         16384UL
-#define MS_SILENT      32768UL
 #define MS_PROPAGATION (15UL << 17) /* unbindable, private, slave, shared */
 #define MS_RELATIME    (1UL << 21)
 #define MS_STRICTATIME (1UL << 24)
-#define MS_LAZYTIME    (1UL << 25)
 
 #define MAX_LFS_FILESIZE INT64_MAX
 #define MAX_RW_COUNT     0x7ffff000UL
@@ -321,6 +314,10 @@ static inline struct mappable *file_mappable(struct file *f)
 }
 
 /* --- open files and descriptors (fs/file_table.c) ----------------------------------------- */
+char *getname(const char __user *name, unsigned int lookup_flags);
+void putname(char *name);
+void path_get(const struct path *p);
+void path_put(const struct path *p);
 struct file *fget(int fd);     /* referenced, or NULL (EBADF); not O_PATH */
 struct file *fget_raw(int fd); /* O_PATH too */
 void fput(struct file *f);     /* sleeps */
@@ -330,6 +327,24 @@ static inline struct file *get_file(struct file *f)
 	return f;
 }
 /* Lowest free descriptor >= from below RLIMIT_NOFILE, reserved: fd, -EMFILE, -ENOMEM. */
+/* Given up at the end of the scope: struct file *f __put(file) = fget(fd). Nothing happens where there
+ * is none (NULL, an error, a path never looked up). */
+#define __put(what) __attribute__((cleanup(__put_##what)))
+static inline void __put_file(struct file **f)
+{
+	if (!IS_ERR_OR_NULL(*f))
+		fput(*f);
+}
+static inline void __put_name(char **name)
+{
+	if (!IS_ERR(*name))
+		putname(*name);
+}
+static inline void __put_path(struct path *p)
+{
+	if (p->mnt)
+		path_put(p);
+}
 int get_unused_fd(int from, unsigned int flags);
 void put_unused_fd(int fd);
 void fd_install(int fd, struct file *f); /* eats the reference */
@@ -393,12 +408,8 @@ void get_fs_pwd(struct path *out);
 
 /* A path string from the user, in a kmalloc'ed PATH_MAX buffer: ERR_PTR(-EFAULT, -ENAMETOOLONG, -ENOENT if
  * empty without LOOKUP_EMPTY, -ENOMEM). Free with putname(). */
-char *getname(const char __user *name, unsigned int lookup_flags);
-void putname(char *name);
 /* Resolves to a referenced path; path_put() it. */
 int path_lookup(int dfd, const char *name, unsigned int lookup_flags, struct path *out);
-void path_get(const struct path *p);
-void path_put(const struct path *p);
 /* The kernel's own open: ERR_PTR on failure. */
 struct file *filp_open(const char *name, unsigned int flags, kmode_t mode);
 struct file *do_filp_open(int dfd, const char *name, unsigned int flags, kmode_t mode);

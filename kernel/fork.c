@@ -374,16 +374,6 @@ long kernel_clone(unsigned long flags, unsigned long stack, pid_t __user *ptid, 
 	return do_clone(&rq);
 }
 
-SYSCALL0(fork)
-{
-	return kernel_clone(0, 0, NULL, NULL, 0, SIGCHLD);
-}
-
-SYSCALL0(vfork)
-{
-	return kernel_clone(CLONE_VFORK | CLONE_VM, 0, NULL, NULL, 0, SIGCHLD);
-}
-
 SYSCALL5(clone, unsigned long, flags, unsigned long, stack, pid_t __user *, ptid, pid_t __user *,
 	 ctid, unsigned long, tls)
 {

@@ -22,10 +22,6 @@ SYSCALL0(gettid)
 {
 	return current->pid;
 }
-SYSCALL0(getpgrp)
-{
-	return READ_ONCE(current->proc->pgid);
-}
 
 static int check_setpgid(const struct process *p, pid_t pgid)
 {

@@ -120,11 +120,6 @@ SYSCALL3(mincore, unsigned long, addr, size_t, len, u8 __user *, vec)
 	return ret;
 }
 
-SYSCALL2(mlock, unsigned long, addr, size_t, len)
-{
-	return do_mlock(own_mm(), addr, len, 0);
-}
-
 SYSCALL3(mlock2, unsigned long, addr, size_t, len, int, flags)
 {
 	return do_mlock(own_mm(), addr, len, (unsigned int)flags);

@@ -5,6 +5,7 @@
  * The path of every call: one bound, one load, one indirect call. A number without a function is
  * ENOSYS; the first program to ask for it is named in the log, so that a gap is seen.
  */
+#include <fs/vfs.h>
 #include <kernel/internal.h>
 #include <kernel/lib/printk.h>
 #include <kernel/syscall.h>
@@ -14,12 +15,27 @@
 typedef long (*syscall_fn)(__SC_ARGS6);
 
 #define S(nr, name) long sys_##name(__SC_ARGS6);
+#define OLD(nr, name, newer, ...)
 #include <kernel/syscall_list.h>
+#undef OLD
+#undef S
+
+#define S(nr, name)
+#define OLD(nr, name, newer, ...)                \
+	static long sys_##name(__SC_ARGS6)       \
+	{                                        \
+		__SC_UNUSED;                     \
+		return sys_##newer(__VA_ARGS__); \
+	}
+#include <kernel/syscall_list.h>
+#undef OLD
 #undef S
 
 static const syscall_fn syscall_table[NR_SYSCALLS] = {
-#define S(nr, name) [nr] = sys_##name,
+#define S(nr, name)               [nr] = sys_##name,
+#define OLD(nr, name, newer, ...) [nr] = sys_##name,
 #include <kernel/syscall_list.h>
+#undef OLD
 #undef S
 };
 

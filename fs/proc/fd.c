@@ -92,15 +92,14 @@ static struct inode *fd_lookup_as(struct inode *dir, const char *name, const str
 	return inode;
 }
 
-static struct inode *fd_lookup(struct inode *dir, struct dentry *parent, const char *name)
+static struct inode *fd_lookup(struct inode *dir, struct dentry *parent __unused, const char *name)
 {
-	(void)parent;
 	return fd_lookup_as(dir, name, &fd_link_entry);
 }
 
-static struct inode *fdinfo_lookup(struct inode *dir, struct dentry *parent, const char *name)
+static struct inode *fdinfo_lookup(struct inode *dir, struct dentry *parent __unused,
+				   const char *name)
 {
-	(void)parent;
 	return fd_lookup_as(dir, name, &fdinfo_entry);
 }
 

@@ -109,7 +109,7 @@ static void meminfo_direct_map(struct seq_file *m)
 	show_number(m, "DirectMap1G:", kb[PT_PUD], " kB");
 }
 
-int proc_meminfo_show(struct seq_file *m, struct proc_inode *pi)
+int proc_meminfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	static const char *const before_commit[] = {
 		"SecPageTables:", "NFS_Unstable:", "Bounce:", "WritebackTmp:", NULL};
@@ -118,7 +118,6 @@ int proc_meminfo_show(struct seq_file *m, struct proc_inode *pi)
 		"FileHugePages:", "FilePmdMapped:",  NULL,
 	};
 
-	(void)pi;
 	meminfo_totals(m);
 	meminfo_lru(m);
 	proc_show_kb(m, "SwapTotal:", total_swap_pages);
@@ -167,9 +166,8 @@ static void show_buddyinfo(struct seq_file *m, const struct zone_info *zi)
 	seq_putc(m, '\n');
 }
 
-int proc_buddyinfo_show(struct seq_file *m, struct proc_inode *pi)
+int proc_buddyinfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	return for_each_zone_info(m, true, show_buddyinfo);
 }
 
@@ -235,9 +233,8 @@ static void show_zoneinfo(struct seq_file *m, const struct zone_info *zi)
 	seq_putc(m, '\n');
 }
 
-int proc_zoneinfo_show(struct seq_file *m, struct proc_inode *pi)
+int proc_zoneinfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	return for_each_zone_info(m, false, show_zoneinfo);
 }
 
@@ -260,11 +257,10 @@ static void show_pageblocks(struct seq_file *m, const struct zone_info *zi)
 	seq_putc(m, '\n');
 }
 
-int proc_pagetypeinfo_show(struct seq_file *m, struct proc_inode *pi)
+int proc_pagetypeinfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	int err;
 
-	(void)pi;
 	seq_printf(m, "Page block order: %d\nPages per block:  %lu\n\n", PAGEBLOCK_ORDER,
 		   PAGEBLOCK_PAGES);
 	seq_printf(m, "%-43s ", "Free pages count per migrate type at order");
@@ -283,9 +279,8 @@ int proc_pagetypeinfo_show(struct seq_file *m, struct proc_inode *pi)
 
 /* --- counters ---------------------------------------------------------------------------------------- */
 
-int proc_vmstat_show(struct seq_file *m, struct proc_inode *pi)
+int proc_vmstat_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_printf(m, "nr_free_pages %lu\n", nr_free_pages());
 	for (unsigned int i = 0; i < NR_VMSTAT_ITEMS; i++)
 		seq_printf(m, "%s %lu\n", vmstat_item_name[i], vmstat_shown(i));
@@ -304,9 +299,8 @@ static int show_cache(const struct slab_stats *s, void *arg)
 	return 0;
 }
 
-int proc_slabinfo_show(struct seq_file *m, struct proc_inode *pi)
+int proc_slabinfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_puts(m,
 		 "slabinfo - version: 2.1\n"
 		 "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> "
@@ -315,9 +309,8 @@ int proc_slabinfo_show(struct seq_file *m, struct proc_inode *pi)
 	return slab_for_each(show_cache, m);
 }
 
-int proc_swaps_show(struct seq_file *m, struct proc_inode *pi)
+int proc_swaps_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_puts(m, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
 	return 0;
 }
@@ -452,15 +445,13 @@ static ssize_t read_frames(void __user *ubuf, size_t n, loff_t *pos, u64 (*word)
 	return (ssize_t)done;
 }
 
-static ssize_t kpagecount_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
+static ssize_t kpagecount_read(struct file *f __unused, void __user *ubuf, size_t n, loff_t *pos)
 {
-	(void)f;
 	return read_frames(ubuf, n, pos, frame_count);
 }
 
-static ssize_t kpageflags_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
+static ssize_t kpageflags_read(struct file *f __unused, void __user *ubuf, size_t n, loff_t *pos)
 {
-	(void)f;
 	return read_frames(ubuf, n, pos, frame_flags);
 }
 

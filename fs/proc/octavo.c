@@ -46,11 +46,10 @@ static void append(void *arg, const char *s, size_t n)
 	out->len += n;
 }
 
-static int ktest_open(struct inode *inode, struct file *f)
+static int ktest_open(struct inode *inode __unused, struct file *f)
 {
 	struct report *r = kzalloc(sizeof(*r), GFP_KERNEL);
 
-	(void)inode;
 	if (!r)
 		return -ENOMEM;
 	mutex_init(&r->lock, LOCK_INODE);

@@ -166,23 +166,20 @@ static int personality_show(struct seq_file *m, struct proc_inode *pi)
 }
 
 /* There is no accounting of I/O by process. */
-static int io_show(struct seq_file *m, struct proc_inode *pi)
+static int io_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_puts(m, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
 		    "cancelled_write_bytes: 0\n");
 	return 0;
 }
 
-static int pid_mounts_show(struct seq_file *m, struct proc_inode *pi)
+static int pid_mounts_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	return mounts_show(m, NULL);
 }
 
-static int pid_mountinfo_show(struct seq_file *m, struct proc_inode *pi)
+static int pid_mountinfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	return mountinfo_show(m, NULL);
 }
 
@@ -194,14 +191,14 @@ static const struct proc_entry tid_entry = {
 	.dir = proc_task_entries,
 };
 
-static struct inode *task_lookup(struct inode *dir, struct dentry *parent, const char *name)
+static struct inode *task_lookup(struct inode *dir, struct dentry *parent __unused,
+				 const char *name)
 {
 	struct proc_inode *pi = proc_inode(dir);
 	int tid = proc_parse_id(name);
 	struct task *t = tid > 0 ? task_find_get(tid) : NULL;
 	struct inode *inode = NULL;
 
-	(void)parent;
 	if (!t)
 		return NULL;
 	if (t->proc == pi->task->proc)

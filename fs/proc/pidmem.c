@@ -84,11 +84,10 @@ static ssize_t cmdline_read(struct file *f, void __user *ubuf, size_t n, loff_t 
 
 /* --- environ, auxv ---------------------------------------------------------------------------------- */
 
-static int guarded_open(struct inode *inode, struct file *f)
+static int guarded_open(struct inode *inode, struct file *f __unused)
 {
 	struct proc_inode *pi = proc_inode(inode);
 
-	(void)f;
 	if (!proc_task_alive(pi->task))
 		return -ESRCH;
 	return proc_may_access(pi->task) ? 0 : -EACCES;

@@ -26,21 +26,18 @@ void proc_register(const struct proc_entry *e)
 	registered[nr_registered++] = e;
 }
 
-static int self_readlink(struct proc_inode *pi, char *buf, size_t n)
+static int self_readlink(struct proc_inode *pi __unused, char *buf, size_t n)
 {
-	(void)pi;
 	return scnprintf(buf, n, "%d", current->proc->pid);
 }
 
-static int thread_self_readlink(struct proc_inode *pi, char *buf, size_t n)
+static int thread_self_readlink(struct proc_inode *pi __unused, char *buf, size_t n)
 {
-	(void)pi;
 	return scnprintf(buf, n, "%d/task/%d", current->proc->pid, current->pid);
 }
 
-static int mounts_readlink(struct proc_inode *pi, char *buf, size_t n)
+static int mounts_readlink(struct proc_inode *pi __unused, char *buf, size_t n)
 {
-	(void)pi;
 	return (int)strscpy(buf, "self/mounts", n);
 }
 
@@ -172,10 +169,9 @@ static const struct proc_entry root_entry = {
 	.fops = &root_fops,
 };
 
-static struct super_block *proc_mount(const struct file_system_type *t, const char *source,
-				      const char *options)
+static struct super_block *proc_mount(const struct file_system_type *t __unused,
+				      const char *source __unused, const char *options __unused)
 {
-	(void)t, (void)source, (void)options;
 	sb_get(proc_sb);
 	return proc_sb;
 }

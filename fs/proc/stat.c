@@ -67,11 +67,10 @@ static unsigned int count_blocked(void)
 	return n;
 }
 
-int proc_kstat_show(struct seq_file *m, struct proc_inode *pi)
+int proc_kstat_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	struct cpu_times all = {};
 
-	(void)pi;
 	for_each_cpu(cpu) {
 		struct cpu_times t = cpu_times_of(cpu);
 
@@ -102,11 +101,10 @@ static void show_hundredths(struct seq_file *m, u64 ns, char end)
 	seq_printf(m, "%lu.%02lu%c", hundredths / HZ, hundredths % HZ, end);
 }
 
-int proc_uptime_show(struct seq_file *m, struct proc_inode *pi)
+int proc_uptime_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	u64 idle = 0;
 
-	(void)pi;
 	for_each_cpu(cpu)
 		idle += cpu_idle_ns(cpu);
 	show_hundredths(m, (u64)ktime_get(), ' ');
@@ -126,12 +124,11 @@ static unsigned int count_threads(void)
 	return n;
 }
 
-int proc_loadavg_show(struct seq_file *m, struct proc_inode *pi)
+int proc_loadavg_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	const unsigned long one = 1UL << 11;
 	unsigned long avg[3];
 
-	(void)pi;
 	loadavg_get(avg);
 	for (int i = 0; i < 3; i++) {
 		unsigned long v = avg[i] + one / 200; /* rounded to hundredths */
@@ -168,11 +165,10 @@ static void show_cpu(struct seq_file *m, unsigned int cpu, const char *flags)
 		   c->phys_bits, c->virt_bits);
 }
 
-int proc_cpuinfo_show(struct seq_file *m, struct proc_inode *pi)
+int proc_cpuinfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	char *flags = kmalloc(CPU_FLAGS_SIZE, GFP_KERNEL);
 
-	(void)pi;
 	if (!flags)
 		return -ENOMEM;
 	cpu_flags_string(flags, CPU_FLAGS_SIZE);
@@ -182,25 +178,22 @@ int proc_cpuinfo_show(struct seq_file *m, struct proc_inode *pi)
 	return 0;
 }
 
-int proc_version_show(struct seq_file *m, struct proc_inode *pi)
+int proc_version_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_printf(m, "%s version %s (octavo@octavo) (%s) %s\n", utsname.sysname, utsname.release,
 		   UTS_COMPILER, utsname.version);
 	return 0;
 }
 
-int proc_kcmdline_show(struct seq_file *m, struct proc_inode *pi)
+int proc_kcmdline_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_puts(m, boot_cmdline());
 	seq_putc(m, '\n');
 	return 0;
 }
 
-int proc_filesystems_show(struct seq_file *m, struct proc_inode *pi)
+int proc_filesystems_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	for (const struct file_system_type *t = filesystem_next(NULL); t; t = filesystem_next(t))
 		seq_printf(m, "%s\t%s\n", t->nodev ? "nodev" : "", t->name);
 	return 0;
@@ -212,9 +205,8 @@ static const char *major_name(unsigned int major, const char *device)
 	return major == 1 ? "mem" : major == 4 ? "ttyS" : major == 10 ? "misc" : device;
 }
 
-int proc_devices_show(struct seq_file *m, struct proc_inode *pi)
+int proc_devices_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_puts(m, "Character devices:\n");
 	for (unsigned int major = 1; major < 256; major++) {
 		const void *pos = NULL;
@@ -236,21 +228,18 @@ int proc_devices_show(struct seq_file *m, struct proc_inode *pi)
 	return 0;
 }
 
-int proc_partitions_show(struct seq_file *m, struct proc_inode *pi)
+int proc_partitions_show(struct seq_file *m __unused, struct proc_inode *pi __unused)
 {
-	(void)m, (void)pi;
 	return 0; /* there are no disks; the headline comes with the first one */
 }
 
-int proc_diskstats_show(struct seq_file *m, struct proc_inode *pi)
+int proc_diskstats_show(struct seq_file *m __unused, struct proc_inode *pi __unused)
 {
-	(void)m, (void)pi;
 	return 0;
 }
 
-int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi)
+int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_printf(m, "%11sCPU%-8u\n", "", 0);
 	for (unsigned int irq = 0; irq < NR_IRQS; irq++)
 		if (irq_count(irq))
@@ -259,12 +248,11 @@ int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi)
 	return 0;
 }
 
-int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi)
+int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	unsigned long addr;
 	const char *name;
 
-	(void)pi;
 	for (u32 i = 0; !m->overflow && (name = kallsyms_get(i, &addr)) != NULL; i++)
 		seq_printf(m, "%016lx T %s\n", capable() ? addr : 0, name);
 	return 0;
@@ -302,9 +290,8 @@ static void show_tasks(void)
 	}
 }
 
-int proc_sysrq_store(struct proc_inode *pi, char *text)
+int proc_sysrq_store(struct proc_inode *pi __unused, char *text)
 {
-	(void)pi;
 	switch (text[0]) {
 	case 'b':
 		pr_emerg("sysrq: Resetting\n");

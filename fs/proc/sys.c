@@ -89,22 +89,20 @@ static int const_show(struct seq_file *m, struct proc_inode *pi)
 /* How much rather file pages are taken than anonymous ones, 0 to 200. For reclaim. */
 static int sysctl_swappiness = 60;
 
-static int reserve_ratio_show(struct seq_file *m, struct proc_inode *pi)
+static int reserve_ratio_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	for (int i = 0; i < MAX_NR_ZONES; i++)
 		seq_printf(m, "%s%u", i ? "\t" : "", sysctl_lowmem_reserve_ratio[i]);
 	seq_putc(m, '\n');
 	return 0;
 }
 
-static int reserve_ratio_store(struct proc_inode *pi, char *text)
+static int reserve_ratio_store(struct proc_inode *pi __unused, char *text)
 {
 	unsigned int v[MAX_NR_ZONES];
 	int n = 0;
 	char *word;
 
-	(void)pi;
 	while (n < MAX_NR_ZONES && (word = strsep(&text, " \t")) != NULL) {
 		if (!*word)
 			continue;
@@ -121,12 +119,11 @@ static int reserve_ratio_store(struct proc_inode *pi, char *text)
 }
 
 /* 1: the page cache, 2: slabs, 3: both; 4 beside it only stops Linux from logging it. */
-static int drop_caches_store(struct proc_inode *pi, char *text)
+static int drop_caches_store(struct proc_inode *pi __unused, char *text)
 {
 	long v;
 	int err = parse_long(text, 1, 4, &v);
 
-	(void)pi;
 	if (err)
 		return err;
 	if (v & 1)
@@ -136,11 +133,10 @@ static int drop_caches_store(struct proc_inode *pi, char *text)
 	return 0;
 }
 
-static int compact_memory_store(struct proc_inode *pi, char *text)
+static int compact_memory_store(struct proc_inode *pi __unused, char *text)
 {
 	long v;
 
-	(void)pi;
 	if (parse_long(text, 1, 1, &v))
 		return -EINVAL;
 	drain_all_pages();
@@ -148,11 +144,10 @@ static int compact_memory_store(struct proc_inode *pi, char *text)
 }
 
 /* There is no pool: any number may be asked for, and none is got. */
-static int nr_hugepages_store(struct proc_inode *pi, char *text)
+static int nr_hugepages_store(struct proc_inode *pi __unused, char *text)
 {
 	long v;
 
-	(void)pi;
 	return parse_long(text, 0, INT64_MAX, &v);
 }
 
@@ -203,27 +198,24 @@ static int uts_store(struct proc_inode *pi, char *text)
 
 static char core_pattern[128] = "core"; /* there are no core dumps */
 
-static int core_pattern_store(struct proc_inode *pi, char *text)
+static int core_pattern_store(struct proc_inode *pi __unused, char *text)
 {
-	(void)pi;
 	strscpy(core_pattern, text, sizeof(core_pattern));
 	return 0;
 }
 
-static int printk_show(struct seq_file *m, struct proc_inode *pi)
+static int printk_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_printf(m, "%d\t%d\t%d\t%d\n", console_loglevel, LOG_WARNING, LOG_ALERT, LOG_DEBUG);
 	return 0;
 }
 
 /* Only the first of the four means something here. */
-static int printk_store(struct proc_inode *pi, char *text)
+static int printk_store(struct proc_inode *pi __unused, char *text)
 {
 	long v;
 	int err;
 
-	(void)pi;
 	text = strim(text);
 	text[strcspn(text, " \t")] = '\0';
 	err = parse_long(text, 0, 15, &v);
@@ -232,9 +224,8 @@ static int printk_store(struct proc_inode *pi, char *text)
 	return err;
 }
 
-static int threads_max_show(struct seq_file *m, struct proc_inode *pi)
+static int threads_max_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	(void)pi;
 	seq_printf(m, "%u\n", max_threads());
 	return 0;
 }
@@ -253,22 +244,20 @@ static void make_uuid(u8 *u)
 	u[8] = (u[8] & 0x3f) | 0x80;
 }
 
-static int uuid_show(struct seq_file *m, struct proc_inode *pi)
+static int uuid_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	u8 u[16];
 
-	(void)pi;
 	make_uuid(u);
 	show_uuid(m, u);
 	return 0;
 }
 
-static int boot_id_show(struct seq_file *m, struct proc_inode *pi)
+static int boot_id_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	static spinlock_t lock = SPINLOCK_INIT(LOCK_PROC);
 	static u8 boot_id[16];
 
-	(void)pi;
 	spin_lock(&lock);
 	if (!boot_id[8])
 		make_uuid(boot_id);

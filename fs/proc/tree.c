@@ -103,9 +103,8 @@ static void proc_evict(struct inode *inode)
 	kfree(pi);
 }
 
-int proc_setattr(struct inode *inode, const struct iattr *a)
+int proc_setattr(struct inode *inode __unused, const struct iattr *a)
 {
-	(void)inode;
 	/* O_TRUNC and touch are welcome and mean nothing. */
 	return a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) ? -EPERM : 0;
 }
@@ -129,12 +128,11 @@ const struct proc_entry *proc_find(const struct proc_entry *table, const char *n
 	return NULL;
 }
 
-struct inode *proc_lookup(struct inode *dir, struct dentry *parent, const char *name)
+struct inode *proc_lookup(struct inode *dir, struct dentry *parent __unused, const char *name)
 {
 	struct proc_inode *pi = proc_inode(dir);
 	const struct proc_entry *e = proc_find(pi->entry->dir, name);
 
-	(void)parent;
 	return e ? proc_new_inode(dir->sb, e, pi->task, pi->group, -1) : NULL;
 }
 
