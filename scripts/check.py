@@ -129,7 +129,7 @@ def check_driver():
 def check_syscalls():
     """docs/syscalls.md names exactly the calls that the kernel has."""
     with open(os.path.join(ROOT, "kernel/syscall_list.h")) as f:
-        calls = set(re.findall(r"^S\(\d+, (\w+)\)", f.read(), re.M))
+        calls = set(re.findall(r"^(?:S|OLD)\(\d+, (\w+)", f.read(), re.M))
     with open(os.path.join(ROOT, "docs/syscalls.md")) as f:
         rows = [line.split("|")[1] for line in f if line.startswith("| ") and not line.startswith("| call")]
     named = {name.strip() for row in rows for name in row.split(",")}
