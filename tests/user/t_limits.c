@@ -122,7 +122,7 @@ TEST(cpu, "RLIMIT_CPU: SIGXCPU at the soft limit")
 {
 	pid_t pid = CHILD({
 		OK(setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}));
-		if (setrlimit(RLIMIT_CPU, &(struct rlimit){1, 2}) < 0)
+		if (setrlimit(RLIMIT_CPU, &(struct rlimit){1, 30}) < 0)
 			_exit(0);
 		for (volatile unsigned long i = 0;; i++)
 			;
