@@ -266,104 +266,7 @@ static const struct file_operations kmsg_fops = {
 	.poll = kmsg_poll,
 };
 
-/* --- the stream: syslog(SYSLOG_ACTION_READ), /proc/kmsg ---------------------------------------------- */
-
-static struct mutex stream_lock;
-static u64 stream_seq;                  /* (stream_lock) the next record */
-static char stream_line[TEXT_MAX + 64]; /* (stream_lock) a record that has been begun */
-static size_t stream_len, stream_done;  /* (stream_lock) its length; of that, what has been read */
-
-/* The first byte that has not been read, made ready in stream_line. False: there is none. */
-static bool stream_fill_locked(void)
-{
-	char text[TEXT_MAX];
-	struct log_record rec;
-
-	if (stream_done < stream_len)
-		return true;
-	if (!printk_get_record(&stream_seq, &rec, text, sizeof(text)))
-		return false;
-	stream_seq++;
-	stream_len = (size_t)scnprintf(stream_line, sizeof(stream_line), "<%d>[%5lu.%06lu] %.*s\n",
-				       rec.level, rec.ns / 1000000000, rec.ns / 1000 % 1000000,
-				       (int)rec.len, text);
-	stream_done = 0;
-	return true;
-}
-
-/* Copies what there is, without waiting. */
-static ssize_t stream_read(char __user *ubuf, size_t n)
-{
-	ssize_t done = 0;
-
-	mutex_lock(&stream_lock);
-	while ((size_t)done < n && stream_fill_locked()) {
-		size_t len = min(n - (size_t)done, stream_len - stream_done);
-
-		if (copy_to_user(ubuf + done, stream_line + stream_done, len)) {
-			done = done ? done : -EFAULT;
-			break;
-		}
-		stream_done += len;
-		done += (ssize_t)len;
-	}
-	mutex_unlock(&stream_lock);
-	return done;
-}
-
-static ssize_t stream_read_wait(char __user *ubuf, size_t n, bool nonblock)
-{
-	for (;;) {
-		u64 seq = printk_next_seq();
-		ssize_t ret = stream_read(ubuf, n);
-
-		if (ret || !n)
-			return ret;
-		if (nonblock)
-			return -EAGAIN;
-		ret = wait_for_record(seq);
-		if (ret)
-			return ret;
-	}
-}
-
-static ssize_t proc_kmsg_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos __unused)
-{
-	return stream_read_wait(ubuf, n, f->flags & O_NONBLOCK);
-}
-
-static bool stream_has_data(void)
-{
-	return READ_ONCE(stream_done) < READ_ONCE(stream_len) ||
-	       printk_next_seq() > READ_ONCE(stream_seq);
-}
-
-static u32 proc_kmsg_poll(struct file *f, struct poll_table *pt)
-{
-	poll_wait(f, &log_wait, pt);
-	watch_log();
-	return stream_has_data() ? POLLIN | POLLRDNORM : 0;
-}
-
-static int proc_kmsg_open(struct inode *inode __unused, struct file *f __unused)
-{
-	return capable() ? 0 : -EPERM;
-}
-
-static const struct file_operations proc_kmsg_fops = {
-	.open = proc_kmsg_open,
-	.read = proc_kmsg_read,
-	.poll = proc_kmsg_poll,
-	.llseek = no_llseek,
-};
-
-static const struct proc_entry proc_kmsg_entry = {
-	.name = "kmsg",
-	.mode = S_IFREG | 0400,
-	.fops = &proc_kmsg_fops,
-};
-
-/* --- syslog(2) --------------------------------------------------------------------------------------- */
+/* --- syslog(2) -------------------------------------------------------------------------------- */
 
 enum syslog_action {
 	SYSLOG_CLOSE,
@@ -431,27 +334,11 @@ static long console_level(int level)
 	return 0;
 }
 
-static long size_unread(void)
-{
-	char *text = kvmalloc(LOG_TEXT_MAX, GFP_KERNEL);
-	size_t n;
-
-	if (!text)
-		return -ENOMEM;
-	mutex_lock(&stream_lock);
-	u64 seq = stream_seq;
-
-	n = printk_read(&seq, text, LOG_TEXT_MAX, true) + (stream_len - stream_done);
-	mutex_unlock(&stream_lock);
-	kvfree(text);
-	return (long)n;
-}
-
 SYSCALL3(syslog, int, type, char __user *, ubuf, int, len)
 {
 	if (type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER && !capable())
 		return -EPERM;
-	if (type == SYSLOG_READ || type == SYSLOG_READ_ALL || type == SYSLOG_READ_CLEAR) {
+	if (type == SYSLOG_READ_ALL || type == SYSLOG_READ_CLEAR) {
 		if (!ubuf || len < 0)
 			return -EINVAL;
 		if (!len)
@@ -463,8 +350,6 @@ SYSCALL3(syslog, int, type, char __user *, ubuf, int, len)
 	case SYSLOG_CLOSE:
 	case SYSLOG_OPEN:
 		return 0;
-	case SYSLOG_READ:
-		return stream_read_wait(ubuf, (size_t)len, false);
 	case SYSLOG_READ_ALL:
 	case SYSLOG_READ_CLEAR:
 		return read_all(ubuf, (size_t)len, type == SYSLOG_READ_CLEAR);
@@ -477,8 +362,6 @@ SYSCALL3(syslog, int, type, char __user *, ubuf, int, len)
 		return console_on();
 	case SYSLOG_CONSOLE_LEVEL:
 		return console_level(len);
-	case SYSLOG_SIZE_UNREAD:
-		return size_unread();
 	case SYSLOG_SIZE_BUFFER:
 		return RING_SIZE;
 	default:
@@ -488,10 +371,8 @@ SYSCALL3(syslog, int, type, char __user *, ubuf, int, len)
 
 static void kmsg_init(void)
 {
-	mutex_init(&stream_lock, LOCK_INODE);
 	timer_init(&log_timer, log_timer_fn);
 	if (chrdev_register(MEM_MAJOR, KMSG_MINOR, "kmsg", 0644, &kmsg_fops, NULL))
 		pr_warn("cannot register /dev/kmsg\n");
-	proc_register(&proc_kmsg_entry);
 }
 initcall(kmsg_init);

@@ -245,16 +245,13 @@ static void swap_names(struct dentry *a, struct dentry *b)
 	swap(a->parent, b->parent);
 }
 
-void d_move(struct dentry *old, struct dentry *target, bool exchange)
+void d_move(struct dentry *old, struct dentry *target)
 {
 	spin_lock(&dcache_lock);
-	debug_assert(old->hashed && target->hashed == exchange);
+	debug_assert(old->hashed && !target->hashed);
 	unhash_locked(old);
-	unhash_locked(target);
 	swap_names(old, target);
 	hash_locked(old);
-	if (exchange)
-		hash_locked(target);
 	spin_unlock(&dcache_lock);
 }
 

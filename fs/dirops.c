@@ -167,10 +167,7 @@ int vfs_link_path(const struct path *old, int dfd, const char *name)
 		err = -EPERM;
 	} else {
 		down_write(&inode->lock);
-		/* Removed meanwhile; a file of no name (O_TMPFILE) has none by right. */
-		err = inode->nlink == 0 && !old->dentry->pseudo ?
-			      -ENOENT :
-			      dir->ops->link(dir, c.dentry, inode);
+		err = inode->nlink ? dir->ops->link(dir, c.dentry, inode) : -ENOENT;
 		up_write(&inode->lock);
 	}
 	return create_end(&c, err);
@@ -357,8 +354,6 @@ static int rename_lookup(struct rename *r)
 	r->old = d;
 	d = lookup_one(r->to.path.dentry, r->to.last, r->to.last_len, true);
 	if (!d) {
-		if (r->flags & RENAME_EXCHANGE)
-			return -ENOENT;
 		d = d_alloc(r->to.path.dentry, r->to.last, r->to.last_len);
 		if (!d)
 			return -ENOMEM;
@@ -372,43 +367,27 @@ static int rename_lookup(struct rename *r)
 /* A trailing slash promises a directory; a directory must not go into itself. */
 static int rename_check_shape(const struct rename *r)
 {
-	bool old_dir = S_ISDIR(r->old->inode->mode);
-
-	if (r->flags & RENAME_EXCHANGE) {
-		if (r->to.slash && !S_ISDIR(r->new_->inode->mode))
-			return -ENOTDIR;
-	}
-	if (!old_dir) {
-		if (r->from.slash || (!(r->flags & RENAME_EXCHANGE) && r->to.slash))
-			return -ENOTDIR;
-	}
+	if (!S_ISDIR(r->old->inode->mode) && (r->from.slash || r->to.slash))
+		return -ENOTDIR;
 	if (d_is_ancestor(r->old, r->to.path.dentry))
 		return -EINVAL;
 	if (r->new_->inode && d_is_ancestor(r->new_, r->from.path.dentry))
-		return r->flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+		return -ENOTEMPTY;
 	return 0;
 }
 
 static int rename_check_permission(const struct rename *r)
 {
-	bool old_dir = S_ISDIR(r->old->inode->mode);
-	bool exchange = r->flags & RENAME_EXCHANGE;
-	int err = may_delete(&r->from.path, r->old, old_dir);
+	bool is_dir = S_ISDIR(r->old->inode->mode);
+	int err = may_delete(&r->from.path, r->old, is_dir);
 
 	if (err)
 		return err;
-	if (!r->new_->inode)
-		err = may_create_in(&r->to.path);
-	else
-		err = may_delete(&r->to.path, r->new_,
-				 exchange ? S_ISDIR(r->new_->inode->mode) : old_dir);
+	err = r->new_->inode ? may_delete(&r->to.path, r->new_, is_dir) :
+			       may_create_in(&r->to.path);
 	/* A directory that moves gets another "..": it must be writable itself. */
-	if (!err && r->from.path.dentry != r->to.path.dentry) {
-		if (old_dir)
-			err = inode_permission(r->old->inode, MAY_WRITE);
-		if (!err && exchange && S_ISDIR(r->new_->inode->mode))
-			err = inode_permission(r->new_->inode, MAY_WRITE);
-	}
+	if (!err && is_dir && r->from.path.dentry != r->to.path.dentry)
+		err = inode_permission(r->old->inode, MAY_WRITE);
 	return err;
 }
 
@@ -430,15 +409,15 @@ static int rename_locked(struct rename *r)
 		return err;
 	if (!from->ops || !from->ops->rename)
 		return -EPERM;
-	if (target && !(r->flags & RENAME_EXCHANGE))
+	if (target)
 		down_write(&target->lock);
-	err = from->ops->rename(from, r->old, to, r->new_, r->flags);
+	err = from->ops->rename(from, r->old, to, r->new_);
 	if (!err) {
-		if (target && !(r->flags & RENAME_EXCHANGE))
+		if (target)
 			d_delete(r->new_);
-		d_move(r->old, r->new_, r->flags & RENAME_EXCHANGE);
+		d_move(r->old, r->new_);
 	}
-	if (target && !(r->flags & RENAME_EXCHANGE))
+	if (target)
 		up_write(&target->lock);
 	return err;
 }
@@ -470,12 +449,8 @@ int vfs_rename_path(int odfd, const char *old, int ndfd, const char *new_, unsig
 	struct rename r = {.flags = flags};
 	int err;
 
-	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
-		return -EINVAL;
-	if ((flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) && (flags & RENAME_EXCHANGE))
-		return -EINVAL;
-	if (flags & RENAME_WHITEOUT)
-		return -EINVAL; /* as file systems without whiteouts say */
+	if (flags & ~RENAME_NOREPLACE)
+		return -EINVAL; /* as file systems without exchange and whiteouts say */
 	err = walk_begin(&r.from, odfd, old, 0);
 	if (err)
 		return err;

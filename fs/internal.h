@@ -9,8 +9,8 @@
 /* dcache.c */
 void d_pin_locked(struct dentry *d);
 bool d_unpin_locked(struct dentry *d);
-/* old takes target's place and name, target old's. exchange: target stays in a tree. */
-void d_move(struct dentry *old, struct dentry *target, bool exchange);
+/* old takes target's place and name, target old's; target is in no tree. */
+void d_move(struct dentry *old, struct dentry *target);
 bool d_is_ancestor(struct dentry *above, struct dentry *d); /* or the same */
 void d_genocide(struct dentry *root); /* unpins a whole tree; eats the root's reference */
 char *path_from_root(const struct path *p, const struct path *root, char *buf, size_t n,

@@ -3,9 +3,8 @@
  * open(2) and its relatives, and the calls that change what a file is (chmod, chown, truncate,
  * utimensat).
  *
- * An open resolves the path to its last component and then has three cases: the file exists; it
- * does not and is created under its directory's lock; O_TMPFILE makes one without a name. What
- * follows is common: may it be opened so (may_open), opened by its operations, truncated.
+ * An open resolves the path to its last component and then has two cases: the file exists, or it
+ * does not and is created under its directory's lock. What follows is common: may it be opened so (may_open), opened by its operations, truncated.
  *
  * A file created by this very call is not checked again: open("f", O_CREAT|O_WRONLY, 0444) works.
  */
@@ -301,33 +300,6 @@ static int open_last_create(struct walk *w, struct open_how *how)
 	return 0;
 }
 
-static struct file *open_tmpfile(struct walk *w, struct open_how *how)
-{
-	struct inode *dir = w->path.dentry->inode;
-	struct fs_struct *fs = current->fs ? current->fs : &init_fs;
-	struct path p = {w->path.mnt, NULL};
-	struct file *f;
-	int err = mnt_want_write(w->path.mnt);
-
-	if (!err)
-		err = inode_permission(dir, MAY_WRITE | MAY_EXEC);
-	if (err)
-		return ERR_PTR(err);
-	if (!dir->ops || !dir->ops->tmpfile)
-		return ERR_PTR(-EOPNOTSUPP);
-	p.dentry = d_alloc(NULL, "#tmpfile", 8);
-	if (!p.dentry)
-		return ERR_PTR(-ENOMEM);
-	p.dentry->sb = dir->sb;
-	p.dentry->unlinked = true;
-	p.dentry->pseudo = !(how->flags & O_EXCL); /* linkat() may give it a name */
-	err = dir->ops->tmpfile(dir, p.dentry,
-				S_IFREG | (how->mode & 07777 & ~READ_ONCE(fs->umask)));
-	f = err ? ERR_PTR(err) : file_open_path(&p, how->flags & ~(O_DIRECTORY | __O_TMPFILE));
-	dput(p.dentry);
-	return f;
-}
-
 static int open_check_flags(struct open_how *how)
 {
 	static const int acc_of[4] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE,
@@ -340,12 +312,8 @@ static int open_check_flags(struct open_how *how)
 		how->acc = 0;
 		return 0;
 	}
-	if (how->flags & __O_TMPFILE) {
-		if (!(how->flags & O_DIRECTORY) || !(how->acc & MAY_WRITE))
-			return -EINVAL;
-		if (how->flags & O_CREAT)
-			return -EINVAL;
-	}
+	if (how->flags & __O_TMPFILE)
+		return -EOPNOTSUPP; /* upon which the caller makes a file and unlinks it */
 	if (how->flags & O_TRUNC)
 		how->acc |= MAY_WRITE;
 	if ((how->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
@@ -370,12 +338,7 @@ static struct file *open_how(int dfd, const char *name, struct open_how *how)
 		err = how->flags & O_CREAT ? open_last_create(&w, how) :
 					     walk_last(&w, !(how->flags & O_NOFOLLOW));
 	} while (err > 0);
-	if (err)
-		f = ERR_PTR(err);
-	else if (how->flags & __O_TMPFILE)
-		f = open_tmpfile(&w, how);
-	else
-		f = open_found(&w.path, how);
+	f = err ? ERR_PTR(err) : open_found(&w.path, how);
 	walk_end(&w);
 	return f;
 }

@@ -14,15 +14,6 @@
 
 #define SYSFS_MAGIC 0x62656572
 
-#define FILE(n, s)                                           \
-	{                                                    \
-		.name = n, .mode = S_IFREG | 0444, .show = s \
-	}
-#define DIR(n, d)                                           \
-	{                                                   \
-		.name = n, .mode = S_IFDIR | 0755, .dir = d \
-	}
-
 static struct super_block *sysfs_sb;
 
 /* data: the text. */
@@ -52,8 +43,9 @@ static int kernel_max_show(struct seq_file *m, struct proc_inode *pi __unused)
 }
 
 static const struct proc_entry cpu_entries[] = {
-	FILE("kernel_max", kernel_max_show), TEXT("offline", "\n"),      FILE("online", cpus_show),
-	FILE("possible", cpus_show),         FILE("present", cpus_show), {},
+	PROC_FILE("kernel_max", 0444, kernel_max_show), TEXT("offline", "\n"),
+	PROC_FILE("online", 0444, cpus_show),           PROC_FILE("possible", 0444, cpus_show),
+	PROC_FILE("present", 0444, cpus_show),          {},
 };
 
 /* --- the node ------------------------------------------------------------------------------------ */
@@ -116,16 +108,19 @@ static int cpumap_show(struct seq_file *m, struct proc_inode *pi __unused)
 }
 
 static const struct proc_entry node0_entries[] = {
-	FILE("cpulist", cpus_show),      FILE("cpumap", cpumap_show),
-	TEXT("distance", "10\n"),        FILE("meminfo", node_meminfo_show),
-	FILE("numastat", numastat_show), {},
+	PROC_FILE("cpulist", 0444, cpus_show),
+	PROC_FILE("cpumap", 0444, cpumap_show),
+	TEXT("distance", "10\n"),
+	PROC_FILE("meminfo", 0444, node_meminfo_show),
+	PROC_FILE("numastat", 0444, numastat_show),
+	{},
 };
 
 static const struct proc_entry node_entries[] = {
 	TEXT("has_cpu", "0\n"),
 	TEXT("has_memory", "0\n"),
 	TEXT("has_normal_memory", "0\n"),
-	DIR("node0", node0_entries),
+	PROC_DIR("node0", node0_entries),
 	TEXT("online", "0\n"),
 	TEXT("possible", "0\n"),
 	{},
@@ -154,30 +149,30 @@ static const struct proc_entry thp_entries[] = {
 /* --- the tree ---------------------------------------------------------------------------------------- */
 
 static const struct proc_entry empty[] = {{}};
-static const struct proc_entry mm_entries[] = {DIR("transparent_hugepage", thp_entries), {}};
-static const struct proc_entry kernel_entries[] = {DIR("mm", mm_entries), {}};
+static const struct proc_entry mm_entries[] = {PROC_DIR("transparent_hugepage", thp_entries), {}};
+static const struct proc_entry kernel_entries[] = {PROC_DIR("mm", mm_entries), {}};
 static const struct proc_entry system_entries[] = {
-	DIR("cpu", cpu_entries),
-	DIR("node", node_entries),
+	PROC_DIR("cpu", cpu_entries),
+	PROC_DIR("node", node_entries),
 	{},
 };
-static const struct proc_entry devices_entries[] = {DIR("system", system_entries), {}};
-static const struct proc_entry fs_entries[] = {DIR("cgroup", empty), {}};
+static const struct proc_entry devices_entries[] = {PROC_DIR("system", system_entries), {}};
+static const struct proc_entry fs_entries[] = {PROC_DIR("cgroup", empty), {}};
 
 static const struct proc_entry root_entries[] = {
-	DIR("block", empty),
-	DIR("bus", empty),
-	DIR("class", empty),
-	DIR("dev", empty),
-	DIR("devices", devices_entries),
-	DIR("firmware", empty),
-	DIR("fs", fs_entries),
-	DIR("kernel", kernel_entries),
-	DIR("module", empty),
+	PROC_DIR("block", empty),
+	PROC_DIR("bus", empty),
+	PROC_DIR("class", empty),
+	PROC_DIR("dev", empty),
+	PROC_DIR("devices", devices_entries),
+	PROC_DIR("firmware", empty),
+	PROC_DIR("fs", fs_entries),
+	PROC_DIR("kernel", kernel_entries),
+	PROC_DIR("module", empty),
 	{},
 };
 
-static const struct proc_entry root_entry = DIR("/", root_entries);
+static const struct proc_entry root_entry = PROC_DIR("/", root_entries);
 
 static struct super_block *sysfs_mount(const struct file_system_type *t __unused,
 				       const char *source __unused, const char *options __unused)

@@ -180,17 +180,6 @@ static int tmpfs_symlink(struct inode *dir, struct dentry *d, const char *target
 	return 0;
 }
 
-static int tmpfs_tmpfile(struct inode *dir, struct dentry *d, kmode_t mode)
-{
-	struct inode *i = tmpfs_inode(dir->sb, dir, mode, 0);
-
-	if (IS_ERR(i))
-		return (int)PTR_ERR(i);
-	i->nlink = 0;
-	d_set_inode(d, i);
-	return 0;
-}
-
 static int tmpfs_link(struct inode *dir, struct dentry *d, struct inode *target)
 {
 	inode_get(target);
@@ -219,28 +208,10 @@ static int tmpfs_rmdir(struct inode *dir, struct dentry *d)
 	return 0;
 }
 
-static int tmpfs_exchange(struct inode *od, struct dentry *old, struct inode *nd,
-			  struct dentry *new_)
-{
-	bool old_dir = S_ISDIR(old->inode->mode), new_dir = S_ISDIR(new_->inode->mode);
-
-	if (od != nd && old_dir != new_dir) {
-		od->nlink += new_dir ? 1 : -1u;
-		nd->nlink += old_dir ? 1 : -1u;
-	}
-	touch_mtime(od);
-	touch_mtime(nd);
-	old->inode->ctime = new_->inode->ctime = od->ctime;
-	return 0;
-}
-
-static int tmpfs_rename(struct inode *od, struct dentry *old, struct inode *nd, struct dentry *new_,
-			unsigned int flags)
+static int tmpfs_rename(struct inode *od, struct dentry *old, struct inode *nd, struct dentry *new_)
 {
 	bool is_dir = S_ISDIR(old->inode->mode);
 
-	if (flags & RENAME_EXCHANGE)
-		return tmpfs_exchange(od, old, nd, new_);
 	if (new_->inode) {
 		int err = is_dir ? tmpfs_rmdir(nd, new_) : tmpfs_unlink(nd, new_);
 
@@ -269,7 +240,6 @@ static const struct inode_operations tmpfs_dir_ops = {
 	.create = tmpfs_create,
 	.mkdir = tmpfs_mkdir,
 	.symlink = tmpfs_symlink,
-	.tmpfile = tmpfs_tmpfile,
 	.link = tmpfs_link,
 	.unlink = tmpfs_unlink,
 	.rmdir = tmpfs_rmdir,

@@ -240,14 +240,12 @@ struct inode_operations { /* NULL: not possible there (EPERM, ENOTDIR ...) */
 	int (*create)(struct inode *dir, struct dentry *d, kmode_t mode,
 		      kdev_t rdev); /* any type but dir, link */
 	int (*mkdir)(struct inode *dir, struct dentry *d, kmode_t mode);
-	/* O_TMPFILE: a file without a name; d belongs to no directory. May be NULL */
-	int (*tmpfile)(struct inode *dir, struct dentry *d, kmode_t mode);
 	int (*symlink)(struct inode *dir, struct dentry *d, const char *target);
 	int (*link)(struct inode *dir, struct dentry *d, struct inode *target);
 	int (*unlink)(struct inode *dir, struct dentry *d);
 	int (*rmdir)(struct inode *dir, struct dentry *d);
 	int (*rename)(struct inode *old_dir, struct dentry *old, struct inode *new_dir,
-		      struct dentry *new_, unsigned int flags);
+		      struct dentry *new_);
 	/* Target of a symbolic link into buf; length or -errno. */
 	int (*readlink)(struct inode *inode, char *buf, size_t n);
 	/* Magic links (/proc/PID/exe, fd/N): the place itself; takes references. */
@@ -451,8 +449,6 @@ int vfs_mkdir_path(int dfd, const char *name, kmode_t mode);
 int vfs_symlink_path(int dfd, const char *target, const char *name);
 int vfs_link_path(const struct path *old, int dfd, const char *name);
 #define RENAME_NOREPLACE 1u
-#define RENAME_EXCHANGE  2u
-#define RENAME_WHITEOUT  4u
 int vfs_rename_path(int odfd, const char *old, int ndfd, const char *new_, unsigned int flags);
 int vfs_unlink_path(int dfd, const char *name);
 int vfs_rmdir_path(int dfd, const char *name);

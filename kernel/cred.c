@@ -63,156 +63,110 @@ SYSCALL0(getegid)
 	return current->cred.egid;
 }
 
-static int put_three(u32 __user *a, u32 va, u32 __user *b, u32 vb, u32 __user *c, u32 vc)
+static int put_ids(const struct ids *ids, u32 __user *r, u32 __user *e, u32 __user *s)
 {
-	return put_user(va, a) || put_user(vb, b) || put_user(vc, c) ? -EFAULT : 0;
+	return put_user(ids->real, r) || put_user(ids->effective, e) || put_user(ids->saved, s) ?
+		       -EFAULT :
+		       0;
 }
 
 SYSCALL3(getresuid, u32 __user *, r, u32 __user *, e, u32 __user *, s)
 {
-	const struct cred *c = &current->cred;
-
-	return put_three(r, c->uid, e, c->euid, s, c->suid);
+	return put_ids(&current->cred.user, r, e, s);
 }
 SYSCALL3(getresgid, u32 __user *, r, u32 __user *, e, u32 __user *, s)
 {
-	const struct cred *c = &current->cred;
-
-	return put_three(r, c->gid, e, c->egid, s, c->sgid);
+	return put_ids(&current->cred.group, r, e, s);
 }
 
-/* ---- users ------------------------------------------------------------------------------------- */
+/* ---- setting: the same rules for users and groups -------------------------------------------- */
 
-static int set_uids(kuid_t uid, kuid_t euid, kuid_t suid)
+static int set_ids(struct ids *ids, u32 real, u32 effective, u32 saved)
 {
-	struct cred *c = &current->cred;
-	bool changed = uid != c->uid || euid != c->euid || suid != c->suid;
+	bool changed = real != ids->real || effective != ids->effective || saved != ids->saved;
 
-	c->uid = uid;
-	c->euid = c->fsuid = euid;
-	c->suid = suid;
+	*ids = (struct ids){real, effective, saved, effective};
 	if (changed)
 		creds_changed();
 	return 0;
+}
+
+static bool is_own(const struct ids *ids, u32 id)
+{
+	return id == KEEP || id == ids->real || id == ids->effective || id == ids->saved;
+}
+
+static int set_id(struct ids *ids, u32 id)
+{
+	if (id == KEEP)
+		return -EINVAL;
+	if (capable())
+		return set_ids(ids, id, id, id);
+	if (id != ids->real && id != ids->saved)
+		return -EPERM;
+	return set_ids(ids, ids->real, id, ids->saved);
+}
+
+static int set_real_effective(struct ids *ids, u32 r, u32 e)
+{
+	u32 real = r == KEEP ? ids->real : r, effective = e == KEEP ? ids->effective : e;
+	/* The saved id follows when the real one is set, or the effective one leaves it. */
+	bool saves = r != KEEP || (e != KEEP && e != ids->real);
+
+	if (!capable() &&
+	    ((real != ids->real && real != ids->effective) || !is_own(ids, effective)))
+		return -EPERM;
+	return set_ids(ids, real, effective, saves ? effective : ids->saved);
+}
+
+static int set_three(struct ids *ids, u32 r, u32 e, u32 s)
+{
+	if (!capable() && !(is_own(ids, r) && is_own(ids, e) && is_own(ids, s)))
+		return -EPERM;
+	return set_ids(ids, r == KEEP ? ids->real : r, e == KEEP ? ids->effective : e,
+		       s == KEEP ? ids->saved : s);
+}
+
+static u32 set_files_id(struct ids *ids, u32 id)
+{
+	u32 old = ids->files;
+
+	if (id != KEEP && (capable() || is_own(ids, id)))
+		ids->files = id;
+	return old;
 }
 
 SYSCALL1(setuid, kuid_t, uid)
 {
-	const struct cred *c = &current->cred;
-
-	if (uid == KEEP)
-		return -EINVAL;
-	if (capable())
-		return set_uids(uid, uid, uid);
-	if (uid != c->uid && uid != c->suid)
-		return -EPERM;
-	return set_uids(c->uid, uid, c->suid);
+	return set_id(&current->cred.user, uid);
 }
-
-SYSCALL2(setreuid, kuid_t, ruid, kuid_t, euid)
-{
-	const struct cred *c = &current->cred;
-	kuid_t nr = ruid == KEEP ? c->uid : ruid, ne = euid == KEEP ? c->euid : euid;
-
-	if (!capable()) {
-		if (nr != c->uid && nr != c->euid)
-			return -EPERM;
-		if (ne != c->uid && ne != c->euid && ne != c->suid)
-			return -EPERM;
-	}
-	/* The saved id follows when the real one is set, or the effective one leaves it. */
-	return set_uids(nr, ne, ruid != KEEP || (euid != KEEP && euid != c->uid) ? ne : c->suid);
-}
-
-static bool one_of(u32 id, u32 a, u32 b, u32 c)
-{
-	return id == KEEP || id == a || id == b || id == c;
-}
-
-SYSCALL3(setresuid, kuid_t, ruid, kuid_t, euid, kuid_t, suid)
-{
-	const struct cred *c = &current->cred;
-
-	if (!capable() &&
-	    !(one_of(ruid, c->uid, c->euid, c->suid) && one_of(euid, c->uid, c->euid, c->suid) &&
-	      one_of(suid, c->uid, c->euid, c->suid)))
-		return -EPERM;
-	return set_uids(ruid == KEEP ? c->uid : ruid, euid == KEEP ? c->euid : euid,
-			suid == KEEP ? c->suid : suid);
-}
-
-SYSCALL1(setfsuid, kuid_t, uid)
-{
-	struct cred *c = &current->cred;
-	kuid_t old = c->fsuid;
-
-	if (uid != KEEP && (capable() || one_of(uid, c->uid, c->euid, c->suid) || uid == old))
-		c->fsuid = uid;
-	return old;
-}
-
-/* ---- groups ------------------------------------------------------------------------------------ */
-
-static int set_gids(kgid_t gid, kgid_t egid, kgid_t sgid)
-{
-	struct cred *c = &current->cred;
-	bool changed = gid != c->gid || egid != c->egid || sgid != c->sgid;
-
-	c->gid = gid;
-	c->egid = c->fsgid = egid;
-	c->sgid = sgid;
-	if (changed)
-		creds_changed();
-	return 0;
-}
-
 SYSCALL1(setgid, kgid_t, gid)
 {
-	const struct cred *c = &current->cred;
-
-	if (gid == KEEP)
-		return -EINVAL;
-	if (capable())
-		return set_gids(gid, gid, gid);
-	if (gid != c->gid && gid != c->sgid)
-		return -EPERM;
-	return set_gids(c->gid, gid, c->sgid);
+	return set_id(&current->cred.group, gid);
 }
-
-SYSCALL2(setregid, kgid_t, rgid, kgid_t, egid)
+SYSCALL2(setreuid, kuid_t, r, kuid_t, e)
 {
-	const struct cred *c = &current->cred;
-	kgid_t nr = rgid == KEEP ? c->gid : rgid, ne = egid == KEEP ? c->egid : egid;
-
-	if (!capable()) {
-		if (nr != c->gid && nr != c->egid)
-			return -EPERM;
-		if (ne != c->gid && ne != c->egid && ne != c->sgid)
-			return -EPERM;
-	}
-	return set_gids(nr, ne, rgid != KEEP || (egid != KEEP && egid != c->gid) ? ne : c->sgid);
+	return set_real_effective(&current->cred.user, r, e);
 }
-
-SYSCALL3(setresgid, kgid_t, rgid, kgid_t, egid, kgid_t, sgid)
+SYSCALL2(setregid, kgid_t, r, kgid_t, e)
 {
-	const struct cred *c = &current->cred;
-
-	if (!capable() &&
-	    !(one_of(rgid, c->gid, c->egid, c->sgid) && one_of(egid, c->gid, c->egid, c->sgid) &&
-	      one_of(sgid, c->gid, c->egid, c->sgid)))
-		return -EPERM;
-	return set_gids(rgid == KEEP ? c->gid : rgid, egid == KEEP ? c->egid : egid,
-			sgid == KEEP ? c->sgid : sgid);
+	return set_real_effective(&current->cred.group, r, e);
 }
-
+SYSCALL3(setresuid, kuid_t, r, kuid_t, e, kuid_t, s)
+{
+	return set_three(&current->cred.user, r, e, s);
+}
+SYSCALL3(setresgid, kgid_t, r, kgid_t, e, kgid_t, s)
+{
+	return set_three(&current->cred.group, r, e, s);
+}
+SYSCALL1(setfsuid, kuid_t, uid)
+{
+	return set_files_id(&current->cred.user, uid);
+}
 SYSCALL1(setfsgid, kgid_t, gid)
 {
-	struct cred *c = &current->cred;
-	kgid_t old = c->fsgid;
-
-	if (gid != KEEP && (capable() || one_of(gid, c->gid, c->egid, c->sgid) || gid == old))
-		c->fsgid = gid;
-	return old;
+	return set_files_id(&current->cred.group, gid);
 }
 
 SYSCALL2(getgroups, int, n, kgid_t __user *, list)

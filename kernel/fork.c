@@ -359,8 +359,8 @@ static long do_clone(const struct clone_request *rq)
 	return pid;
 }
 
-long kernel_clone(unsigned long flags, unsigned long stack, pid_t __user *ptid, pid_t __user *ctid,
-		  unsigned long tls, int exit_signal)
+static long kernel_clone(unsigned long flags, unsigned long stack, pid_t __user *ptid,
+			 pid_t __user *ctid, unsigned long tls, int exit_signal)
 {
 	struct clone_request rq = {
 		.flags = flags,
@@ -448,25 +448,4 @@ SYSCALL1(set_tid_address, pid_t __user *, tidptr)
 {
 	current->clear_child_tid = tidptr;
 	return current->pid;
-}
-
-/* What a thread may stop sharing: only what costs nothing here. */
-SYSCALL1(unshare, unsigned long, flags)
-{
-	struct task *t = current;
-
-	if (flags & ~(CLONE_FILES | CLONE_FS | CLONE_SYSVSEM))
-		return -EINVAL;
-	if (flags & CLONE_FS) {
-		struct fs_struct *old = t->fs, *fs = fs_dup(old);
-		unsigned long irq;
-
-		if (IS_ERR_OR_NULL(fs))
-			return -ENOMEM;
-		irq = spin_lock_irqsave(&t->proc->siglock);
-		t->fs = fs;
-		spin_unlock_irqrestore(&t->proc->siglock, irq);
-		fs_put(old);
-	}
-	return flags & CLONE_FILES ? files_unshare() : 0;
 }

@@ -86,15 +86,8 @@ SYSCALL2(rt_sigpending, sigset_t __user *, uset, size_t, size)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-SYSCALL2(rt_sigsuspend, const sigset_t __user *, uset, size_t, size)
+static long wait_for_signal(void)
 {
-	int err;
-
-	if (!uset)
-		return size == sizeof(sigset_t) ? -EFAULT : -EINVAL;
-	err = set_user_sigmask(uset, size);
-	if (err)
-		return err;
 	for (;;) {
 		set_current_state(THREAD_INTERRUPTIBLE);
 		if (signal_pending())
@@ -105,16 +98,19 @@ SYSCALL2(rt_sigsuspend, const sigset_t __user *, uset, size_t, size)
 	return -ERESTARTNOHAND;
 }
 
+SYSCALL2(rt_sigsuspend, const sigset_t __user *, uset, size_t, size)
+{
+	int err;
+
+	if (!uset)
+		return size == sizeof(sigset_t) ? -EFAULT : -EINVAL;
+	err = set_user_sigmask(uset, size);
+	return err ? err : wait_for_signal();
+}
+
 SYSCALL0(pause)
 {
-	for (;;) {
-		set_current_state(THREAD_INTERRUPTIBLE);
-		if (signal_pending())
-			break;
-		schedule();
-	}
-	set_current_state(THREAD_RUNNING);
-	return -ERESTARTNOHAND;
+	return wait_for_signal();
 }
 
 /* Sleeps until one of those signals is there or the time is over: the signal, 0 or -EINTR. */

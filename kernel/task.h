@@ -50,9 +50,23 @@ struct rlimit {
 #define CRED_NGROUPS 32
 /* Who a task acts as. Replaced as a whole under siglock of its process, read by the task itself
  * without a lock. "Capabilities" are: euid 0. */
+/* Real, effective, saved, and for files: of users and of groups the same. */
+struct ids {
+	u32 real, effective, saved, files;
+};
 struct cred {
-	kuid_t uid, euid, suid, fsuid;
-	kgid_t gid, egid, sgid, fsgid;
+	union {
+		struct ids user;
+		struct {
+			kuid_t uid, euid, suid, fsuid;
+		};
+	};
+	union {
+		struct ids group;
+		struct {
+			kgid_t gid, egid, sgid, fsgid;
+		};
+	};
 	int ngroups;
 	kgid_t groups[CRED_NGROUPS];
 };
@@ -196,8 +210,6 @@ extern void (*tty_session_exit_hook)(struct process *leader);
 /* A terminal's device number and foreground group, for /proc/PID/stat. tasklist_lock held. NULL if
  * there are no terminals. */
 extern void (*tty_info_hook)(const struct tty *tty, kdev_t *dev, pid_t *pgrp);
-long kernel_clone(unsigned long flags, unsigned long stack, pid_t __user *ptid, pid_t __user *ctid,
-		  unsigned long tls, int exit_signal);
 void do_exit(int status_word) __noreturn;       /* this thread */
 void do_group_exit(int status_word) __noreturn; /* the process */
 /* exec of path (kernel string) in the running task; argv/envp: the user's arrays. */

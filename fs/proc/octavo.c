@@ -134,6 +134,6 @@ static const struct file_operations ktest_fops = {
 };
 
 const struct proc_entry proc_octavo_entries[] = {
-	{.name = "ktest", .mode = S_IFREG | 0600, .fops = &ktest_fops},
+	PROC_OPS("ktest", 0600, ktest_fops),
 	{},
 };

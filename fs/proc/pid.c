@@ -254,10 +254,6 @@ static const struct file_operations task_fops = {
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
-#define FILE(n, s)                                           \
-	{                                                    \
-		.name = n, .mode = S_IFREG | 0444, .show = s \
-	}
 #define GUARDED(n, s)                                                         \
 	{                                                                     \
 		.name = n, .mode = S_IFREG | 0444, .show = s, .guarded = true \
@@ -266,22 +262,16 @@ static const struct file_operations task_fops = {
 	{                                                                     \
 		.name = n, .mode = S_IFREG | 0400, .show = s, .guarded = true \
 	}
-#define OWN(n, m, ops)                                           \
-	{                                                        \
-		.name = n, .mode = S_IFREG | (m), .fops = &(ops) \
-	}
 #define LINK(n, l)                                                                \
 	{                                                                         \
 		.name = n, .mode = S_IFLNK | 0777, .get_link = l, .guarded = true \
 	}
 
 #define COMMON_ENTRIES                                                                             \
-	OWN("auxv", 0400, proc_auxv_fops),                                                         \
-		{.name = "clear_refs", .mode = S_IFREG | 0200, .store = proc_clear_refs_store},    \
-		OWN("cmdline", 0444, proc_cmdline_fops),                                           \
-		{.name = "comm", .mode = S_IFREG | 0644, .show = comm_show, .store = comm_store},  \
-		LINK("cwd", cwd_link), OWN("environ", 0400, proc_environ_fops),                    \
-		LINK("exe", exe_link),                                                             \
+	PROC_OPS("auxv", 0400, proc_auxv_fops), PROC_WO("clear_refs", proc_clear_refs_store),      \
+		PROC_OPS("cmdline", 0444, proc_cmdline_fops),                                      \
+		PROC_RW("comm", comm_show, comm_store), LINK("cwd", cwd_link),                     \
+		PROC_OPS("environ", 0400, proc_environ_fops), LINK("exe", exe_link),               \
 		{.name = "fd",                                                                     \
 		 .mode = S_IFDIR | 0500,                                                           \
 		 .iops = &proc_fd_iops,                                                            \
@@ -290,19 +280,20 @@ static const struct file_operations task_fops = {
 		 .mode = S_IFDIR | 0555,                                                           \
 		 .iops = &proc_fdinfo_iops,                                                        \
 		 .fops = &proc_fdinfo_fops},                                                       \
-		SECRET("io", io_show), FILE("limits", proc_limits_show),                           \
-		GUARDED("maps", proc_maps_show), OWN("mem", 0600, proc_mem_fops),                  \
-		FILE("mountinfo", pid_mountinfo_show), FILE("mounts", pid_mounts_show),            \
-		FILE("oom_score", oom_score_show),                                                 \
-		{.name = "oom_score_adj",                                                          \
-		 .mode = S_IFREG | 0644,                                                           \
-		 .show = oom_score_adj_show,                                                       \
-		 .store = oom_score_adj_store},                                                    \
-		OWN("pagemap", 0400, proc_pagemap_fops), SECRET("personality", personality_show),  \
-		LINK("root", root_link), GUARDED("smaps", proc_smaps_show),                        \
+		SECRET("io", io_show), PROC_FILE("limits", 0444, proc_limits_show),                \
+		GUARDED("maps", proc_maps_show), PROC_OPS("mem", 0600, proc_mem_fops),             \
+		PROC_FILE("mountinfo", 0444, pid_mountinfo_show),                                  \
+		PROC_FILE("mounts", 0444, pid_mounts_show),                                        \
+		PROC_FILE("oom_score", 0444, oom_score_show),                                      \
+		PROC_RW("oom_score_adj", oom_score_adj_show, oom_score_adj_store),                 \
+		PROC_OPS("pagemap", 0400, proc_pagemap_fops),                                      \
+		SECRET("personality", personality_show), LINK("root", root_link),                  \
+		GUARDED("smaps", proc_smaps_show),                                                 \
 		GUARDED("smaps_rollup", proc_smaps_rollup_show), SECRET("stack", proc_stack_show), \
-		FILE("stat", proc_stat_show), FILE("statm", proc_statm_show),                      \
-		FILE("status", proc_status_show), FILE("wchan", proc_wchan_show)
+		PROC_FILE("stat", 0444, proc_stat_show),                                           \
+		PROC_FILE("statm", 0444, proc_statm_show),                                         \
+		PROC_FILE("status", 0444, proc_status_show),                                       \
+		PROC_FILE("wchan", 0444, proc_wchan_show)
 
 const struct proc_entry proc_task_entries[] = {COMMON_ENTRIES, {}};
 

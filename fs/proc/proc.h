@@ -72,6 +72,29 @@ int proc_parse_id(const char *name);
 int proc_setattr(struct inode *inode, const struct iattr *attr);
 extern const struct inode_operations proc_dir_iops;
 
+/* Rows of a table: a text file to read, one to write as well, one with operations of its own, a
+ * directory. */
+#define PROC_FILE(n, m, s)                                  \
+	{                                                   \
+		.name = n, .mode = S_IFREG | (m), .show = s \
+	}
+#define PROC_RW(n, s, w)                                                 \
+	{                                                                \
+		.name = n, .mode = S_IFREG | 0644, .show = s, .store = w \
+	}
+#define PROC_WO(n, w)                                         \
+	{                                                     \
+		.name = n, .mode = S_IFREG | 0200, .store = w \
+	}
+#define PROC_OPS(n, m, o)                                      \
+	{                                                      \
+		.name = n, .mode = S_IFREG | (m), .fops = &(o) \
+	}
+#define PROC_DIR(n, d)                                      \
+	{                                                   \
+		.name = n, .mode = S_IFDIR | 0555, .dir = d \
+	}
+
 /* ---- pid.c ---- */
 
 extern const struct proc_entry proc_pid_entry;      /* the directory /proc/PID */
@@ -80,7 +103,6 @@ extern const struct proc_entry proc_task_entries[]; /* what is in /proc/PID/task
 bool proc_task_alive(struct task *t);
 /* May the running task look into t, as ptrace(2) would have it? */
 bool proc_may_access(struct task *t);
-extern const struct inode_operations proc_pid_dir_iops;
 /* The address space, with a use, or NULL: a zombie or a kernel thread. */
 struct mm_struct *proc_get_mm(struct proc_inode *pi);
 
@@ -119,8 +141,7 @@ int proc_version_show(struct seq_file *m, struct proc_inode *pi);
 int proc_kcmdline_show(struct seq_file *m, struct proc_inode *pi);
 int proc_filesystems_show(struct seq_file *m, struct proc_inode *pi);
 int proc_devices_show(struct seq_file *m, struct proc_inode *pi);
-int proc_partitions_show(struct seq_file *m, struct proc_inode *pi);
-int proc_diskstats_show(struct seq_file *m, struct proc_inode *pi);
+int proc_no_disks_show(struct seq_file *m, struct proc_inode *pi);
 int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi);
 int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi);
 int proc_sysrq_store(struct proc_inode *pi, char *text);

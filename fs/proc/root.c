@@ -41,51 +41,39 @@ static int mounts_readlink(struct proc_inode *pi __unused, char *buf, size_t n)
 	return (int)strscpy(buf, "self/mounts", n);
 }
 
-#define FILE(n, s)                                           \
-	{                                                    \
-		.name = n, .mode = S_IFREG | 0444, .show = s \
-	}
-#define ROOT_FILE(n, s)                                      \
-	{                                                    \
-		.name = n, .mode = S_IFREG | 0400, .show = s \
-	}
 #define LINK(n, r)                                               \
 	{                                                        \
 		.name = n, .mode = S_IFLNK | 0777, .readlink = r \
 	}
-#define DIR(n, d)                                           \
-	{                                                   \
-		.name = n, .mode = S_IFDIR | 0555, .dir = d \
-	}
 
 static const struct proc_entry root_entries[] = {
-	FILE("buddyinfo", proc_buddyinfo_show),
-	FILE("cmdline", proc_kcmdline_show),
-	FILE("cpuinfo", proc_cpuinfo_show),
-	FILE("devices", proc_devices_show),
-	FILE("diskstats", proc_diskstats_show),
-	FILE("filesystems", proc_filesystems_show),
-	FILE("interrupts", proc_interrupts_show),
-	FILE("kallsyms", proc_kallsyms_show),
-	{.name = "kpagecount", .mode = S_IFREG | 0400, .fops = &proc_kpagecount_fops},
-	{.name = "kpageflags", .mode = S_IFREG | 0400, .fops = &proc_kpageflags_fops},
-	FILE("loadavg", proc_loadavg_show),
-	FILE("meminfo", proc_meminfo_show),
+	PROC_FILE("buddyinfo", 0444, proc_buddyinfo_show),
+	PROC_FILE("cmdline", 0444, proc_kcmdline_show),
+	PROC_FILE("cpuinfo", 0444, proc_cpuinfo_show),
+	PROC_FILE("devices", 0444, proc_devices_show),
+	PROC_FILE("diskstats", 0444, proc_no_disks_show),
+	PROC_FILE("filesystems", 0444, proc_filesystems_show),
+	PROC_FILE("interrupts", 0444, proc_interrupts_show),
+	PROC_FILE("kallsyms", 0444, proc_kallsyms_show),
+	PROC_OPS("kpagecount", 0400, proc_kpagecount_fops),
+	PROC_OPS("kpageflags", 0400, proc_kpageflags_fops),
+	PROC_FILE("loadavg", 0444, proc_loadavg_show),
+	PROC_FILE("meminfo", 0444, proc_meminfo_show),
 	LINK("mounts", mounts_readlink),
-	DIR("octavo", proc_octavo_entries),
-	ROOT_FILE("pagetypeinfo", proc_pagetypeinfo_show),
-	FILE("partitions", proc_partitions_show),
+	PROC_DIR("octavo", proc_octavo_entries),
+	PROC_FILE("pagetypeinfo", 0400, proc_pagetypeinfo_show),
+	PROC_FILE("partitions", 0444, proc_no_disks_show),
 	LINK("self", self_readlink),
-	ROOT_FILE("slabinfo", proc_slabinfo_show),
-	FILE("stat", proc_kstat_show),
-	FILE("swaps", proc_swaps_show),
-	DIR("sys", proc_sys_entries),
-	{.name = "sysrq-trigger", .mode = S_IFREG | 0200, .store = proc_sysrq_store},
+	PROC_FILE("slabinfo", 0400, proc_slabinfo_show),
+	PROC_FILE("stat", 0444, proc_kstat_show),
+	PROC_FILE("swaps", 0444, proc_swaps_show),
+	PROC_DIR("sys", proc_sys_entries),
+	PROC_WO("sysrq-trigger", proc_sysrq_store),
 	LINK("thread-self", thread_self_readlink),
-	FILE("uptime", proc_uptime_show),
-	FILE("version", proc_version_show),
-	FILE("vmstat", proc_vmstat_show),
-	FILE("zoneinfo", proc_zoneinfo_show),
+	PROC_FILE("uptime", 0444, proc_uptime_show),
+	PROC_FILE("version", 0444, proc_version_show),
+	PROC_FILE("vmstat", 0444, proc_vmstat_show),
+	PROC_FILE("zoneinfo", 0444, proc_zoneinfo_show),
 	{},
 };
 

@@ -228,12 +228,8 @@ int proc_devices_show(struct seq_file *m, struct proc_inode *pi __unused)
 	return 0;
 }
 
-int proc_partitions_show(struct seq_file *m __unused, struct proc_inode *pi __unused)
-{
-	return 0; /* there are no disks; the headline comes with the first one */
-}
-
-int proc_diskstats_show(struct seq_file *m __unused, struct proc_inode *pi __unused)
+/* Linux has these, and programs open them; there are no disks to list. */
+int proc_no_disks_show(struct seq_file *m __unused, struct proc_inode *pi __unused)
 {
 	return 0;
 }
@@ -260,36 +256,6 @@ int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi __unused)
 
 /* --- sysrq-trigger --------------------------------------------------------------------------------------- */
 
-static const char *state_text(const struct task *t)
-{
-	static const char *const names[] = {
-		[THREAD_RUNNING] = "running",         [THREAD_INTERRUPTIBLE] = "sleeping",
-		[THREAD_UNINTERRUPTIBLE] = "waiting", [THREAD_KILLABLE] = "killable",
-		[THREAD_STOPPED] = "stopped",         [THREAD_DEAD] = "dead",
-	};
-	int state = READ_ONCE(t->thread.state);
-
-	return state >= 0 && state < (int)ARRAY_SIZE(names) ? names[state] : "?";
-}
-
-static void show_tasks(void)
-{
-	pid_t pid = 1;
-	struct process *p;
-
-	pr_info("   pid  ppid threads state    command\n");
-	for (; (p = process_next_get(&pid)) != NULL; pid++) {
-		struct task *t = task_find_get(pid);
-
-		if (t) {
-			pr_info("%6d %5d %7d %-8s %s\n", pid, p->ppid, p->nr_threads, state_text(t),
-				t->thread.comm);
-			task_put(t);
-		}
-		process_put(p);
-	}
-}
-
 int proc_sysrq_store(struct proc_inode *pi __unused, char *text)
 {
 	switch (text[0]) {
@@ -308,13 +274,8 @@ int proc_sysrq_store(struct proc_inode *pi __unused, char *text)
 	case 's':
 		pr_info("sysrq: Emergency Sync\n"); /* there is no disk */
 		break;
-	case 't':
-		pr_info("sysrq: Show State\n");
-		show_tasks();
-		break;
 	default:
-		pr_info("sysrq: HELP : reboot(b) crash(c) show-memory-usage(m) poweroff(o) sync(s) "
-			"show-task-states(t)\n");
+		pr_info("sysrq: HELP : reboot(b) crash(c) show-memory-usage(m) poweroff(o) sync(s)\n");
 	}
 	return 0;
 }

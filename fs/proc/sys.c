@@ -152,23 +152,13 @@ static int nr_hugepages_store(struct proc_inode *pi __unused, char *text)
 }
 
 static const struct proc_entry vm_entries[] = {
-	{.name = "compact_memory", .mode = S_IFREG | 0200, .store = compact_memory_store},
-	{.name = "drop_caches", .mode = S_IFREG | 0200, .store = drop_caches_store},
-	{
-		.name = "lowmem_reserve_ratio",
-		.mode = S_IFREG | 0644,
-		.show = reserve_ratio_show,
-		.store = reserve_ratio_store,
-	},
+	PROC_WO("compact_memory", compact_memory_store),
+	PROC_WO("drop_caches", drop_caches_store),
+	PROC_RW("lowmem_reserve_ratio", reserve_ratio_show, reserve_ratio_store),
 	INT_ENTRY("max_map_count", sysctl_max_map_count, 0, INT32_MAX, NULL),
 	INT_ENTRY("min_free_kbytes", sysctl_min_free_kbytes, 0, INT32_MAX, setup_per_zone_wmarks),
 	INT_ENTRY("mmap_min_addr", sysctl_mmap_min_addr, PAGE_SIZE, INT32_MAX, NULL),
-	{
-		.name = "nr_hugepages",
-		.mode = S_IFREG | 0644,
-		.show = const_show,
-		.store = nr_hugepages_store,
-	},
+	PROC_RW("nr_hugepages", const_show, nr_hugepages_store),
 	INT_ENTRY("overcommit_memory", sysctl_overcommit_memory, 0, 2, NULL),
 	INT_ENTRY("overcommit_ratio", sysctl_overcommit_ratio, 0, INT32_MAX, NULL),
 	CONST_ENTRY("page-cluster", 3),
@@ -267,10 +257,10 @@ static int boot_id_show(struct seq_file *m, struct proc_inode *pi __unused)
 }
 
 static const struct proc_entry random_entries[] = {
-	{.name = "boot_id", .mode = S_IFREG | 0444, .show = boot_id_show},
+	PROC_FILE("boot_id", 0444, boot_id_show),
 	CONST_ENTRY("entropy_avail", 256),
 	CONST_ENTRY("poolsize", 256),
-	{.name = "uuid", .mode = S_IFREG | 0444, .show = uuid_show},
+	PROC_FILE("uuid", 0444, uuid_show),
 	{},
 };
 
@@ -301,11 +291,11 @@ static const struct proc_entry kernel_entries[] = {
 	CONST_ENTRY("overflowgid", 65534),
 	CONST_ENTRY("overflowuid", 65534),
 	CONST_ENTRY("pid_max", PID_MAX),
-	{.name = "printk", .mode = S_IFREG | 0644, .show = printk_show, .store = printk_store},
-	{.name = "random", .mode = S_IFDIR | 0555, .dir = random_entries},
+	PROC_RW("printk", printk_show, printk_store),
+	PROC_DIR("random", random_entries),
 	CONST_ENTRY("randomize_va_space", 0), /* programs lie where they lay last time */
 	CONST_ENTRY("tainted", 0),
-	{.name = "threads-max", .mode = S_IFREG | 0444, .show = threads_max_show},
+	PROC_FILE("threads-max", 0444, threads_max_show),
 	STRING_ENTRY("version", utsname.version),
 	{},
 };
@@ -320,8 +310,8 @@ static const struct proc_entry fs_entries[] = {
 };
 
 const struct proc_entry proc_sys_entries[] = {
-	{.name = "fs", .mode = S_IFDIR | 0555, .dir = fs_entries},
-	{.name = "kernel", .mode = S_IFDIR | 0555, .dir = kernel_entries},
-	{.name = "vm", .mode = S_IFDIR | 0555, .dir = vm_entries},
+	PROC_DIR("fs", fs_entries),
+	PROC_DIR("kernel", kernel_entries),
+	PROC_DIR("vm", vm_entries),
 	{},
 };
