@@ -12,10 +12,12 @@
 #define CLONE_FS             0x00000200UL
 #define CLONE_FILES          0x00000400UL
 #define CLONE_SIGHAND        0x00000800UL
+#define CLONE_PIDFD          0x00001000UL
 #define CLONE_PTRACE         0x00002000UL
 #define CLONE_VFORK          0x00004000UL
 #define CLONE_PARENT         0x00008000UL
 #define CLONE_THREAD         0x00010000UL
+#define CLONE_NEWNS          0x00020000UL
 #define CLONE_SYSVSEM        0x00040000UL
 #define CLONE_SETTLS         0x00080000UL
 #define CLONE_PARENT_SETTID  0x00100000UL
@@ -23,8 +25,19 @@
 #define CLONE_DETACHED       0x00400000UL
 #define CLONE_UNTRACED       0x00800000UL
 #define CLONE_CHILD_SETTID   0x01000000UL
+#define CLONE_NEWCGROUP      0x02000000UL
+#define CLONE_NEWUTS         0x04000000UL
+#define CLONE_NEWIPC         0x08000000UL
+#define CLONE_NEWUSER        0x10000000UL
+#define CLONE_NEWPID         0x20000000UL
+#define CLONE_NEWNET         0x40000000UL
 #define CLONE_IO             0x80000000UL
 #define CLONE_CLEAR_SIGHAND  0x100000000UL
+#define CLONE_INTO_CGROUP    0x200000000UL
+#define CLONE_NEWTIME        0x00000080UL
+#define CLONE_NAMESPACES                                                               \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+	 CLONE_NEWPID | CLONE_NEWNET)
 
 #define WNOHANG     0x1
 #define WUNTRACED   0x2
@@ -48,7 +61,8 @@ struct timeval64 {
 struct task *task_find_locked(pid_t tid);
 struct process *process_find_locked(pid_t pid);
 /* Gives t a pid (fixed_pid, or 0: the next free one) and enters it, and its process if it is the
- * first thread. siglock taken inside. 0 or -EAGAIN. */
+ * first thread. siglock taken inside. 0, -EAGAIN, or -ERESTARTNOINTR if a new thread of the caller's
+ * process could miss a signal. */
 int task_publish(struct task *t, struct process *parent, pid_t fixed_pid) __must_check;
 void task_unhash(struct task *t);
 void task_change_pid(struct task *t, pid_t pid); /* exec of a thread that is not the leader */
@@ -105,7 +119,7 @@ void exit_group_stop_locked(struct task *t, bool *notify);
 siginfo_t siginfo_kill(int sig, int code); /* from the running task */
 
 void signal_init(void);
-void task_tick(struct thread *t, bool user, u64 delta_ns); /* itimer.c: sched_hooks.tick */
+void task_tick(struct thread *t); /* itimer.c: sched_hooks.tick */
 
 /* --- sigframe.c */
 int setup_rt_frame(struct ksignal *ks, sigset_t *oldset, struct trapframe *tf);

@@ -71,25 +71,31 @@ static void real_set(struct process *p, ktime_t value, ktime_t interval)
 	}
 }
 
-static void cpu_timer_fields(struct process *p, int which, ktime_t **left, ktime_t **interval)
+/* The timer of the running process, and the CPU time that it counts. */
+static struct cpu_timer *cpu_timer(int which, u64 *now)
 {
-	*left = which == ITIMER_PROF ? &p->it_prof_left : &p->it_virt_left;
-	*interval = which == ITIMER_PROF ? &p->it_prof_interval : &p->it_virt_interval;
+	struct process *p = current->proc;
+	u64 u, s, total = process_cpu_ns(p, &u, &s);
+
+	*now = which == ITIMER_PROF ? total : u;
+	return which == ITIMER_PROF ? &p->it_prof : &p->it_virt;
 }
 
 static void itimer_get(int which, struct itimerval *it)
 {
 	struct process *p = current->proc;
-	ktime_t value, interval, *left, *every;
+	ktime_t value, interval;
+	struct cpu_timer *ct;
 	unsigned long flags;
+	u64 now;
 
 	if (which == ITIMER_REAL) {
 		real_get(p, &value, &interval);
 	} else {
-		cpu_timer_fields(p, which, &left, &every);
+		ct = cpu_timer(which, &now);
 		flags = spin_lock_irqsave(&p->siglock);
-		value = *left;
-		interval = *every;
+		value = ct->expires ? max((ktime_t)(ct->expires - now), (ktime_t)1) : 0;
+		interval = ct->interval;
 		spin_unlock_irqrestore(&p->siglock, flags);
 	}
 	it->value = to_timeval(value);
@@ -99,17 +105,17 @@ static void itimer_get(int which, struct itimerval *it)
 static void itimer_set(int which, ktime_t value, ktime_t interval)
 {
 	struct process *p = current->proc;
-	ktime_t *left, *every;
+	struct cpu_timer *ct;
 	unsigned long flags;
+	u64 now;
 
 	if (which == ITIMER_REAL) {
 		real_set(p, value, interval);
 		return;
 	}
-	cpu_timer_fields(p, which, &left, &every);
+	ct = cpu_timer(which, &now);
 	flags = spin_lock_irqsave(&p->siglock);
-	*left = value;
-	*every = interval;
+	*ct = (struct cpu_timer){value ? now + (u64)value : 0, interval};
 	spin_unlock_irqrestore(&p->siglock, flags);
 }
 
@@ -155,50 +161,51 @@ SYSCALL1(alarm, unsigned int, seconds)
 
 /* ---- the tick ------------------------------------------------------------------------------ */
 
-static void count_down(struct process *p, ktime_t *left, ktime_t interval, u64 delta_ns, int sig)
+static void check_timer(struct process *p, struct cpu_timer *ct, u64 now, int sig)
 {
 	unsigned long flags;
-	bool fired = false;
+	bool fired;
 
-	if (!READ_ONCE(*left))
-		return;
 	flags = spin_lock_irqsave(&p->siglock);
-	if (*left) {
-		*left -= (ktime_t)delta_ns;
-		fired = *left <= 0;
-		if (fired)
-			*left = interval ? max(*left + interval, (ktime_t)1) : 0;
-	}
+	fired = ct->expires && ct->expires <= now;
+	if (fired)
+		ct->expires = ct->interval ? max(ct->expires + (u64)ct->interval, now + 1) : 0;
 	spin_unlock_irqrestore(&p->siglock, flags);
 	if (fired)
 		send_sig_process(p, sig, NULL);
 }
 
-/* SIGXCPU at the soft limit and each second after it, SIGKILL at the hard one. */
-static void check_cpu_limit(struct process *p, u64 delta_ns)
+/* SIGXCPU at the soft limit and each second after it (Linux moves the limit, too), SIGKILL at the
+ * hard one. */
+static void check_cpu_limit(struct process *p, u64 total)
 {
-	unsigned long soft = READ_ONCE(p->rlim[RLIMIT_CPU].cur),
-		      hard = READ_ONCE(p->rlim[RLIMIT_CPU].max);
-	u64 u, s, total, before;
+	struct rlimit *r = &p->rlim[RLIMIT_CPU];
+	unsigned long flags;
+	int sig = 0;
 
-	if (soft == RLIM_INFINITY)
-		return;
-	total = process_cpu_ns(p, &u, &s);
-	before = (total - min(delta_ns, total)) / NSEC_PER_SEC;
-	total /= NSEC_PER_SEC;
-	if (total == before || total < soft)
-		return;
-	send_sig_process(p, hard != RLIM_INFINITY && total >= hard ? SIGKILL : SIGXCPU, NULL);
+	flags = spin_lock_irqsave(&p->siglock);
+	if (total / NSEC_PER_SEC >= r->max) {
+		sig = SIGKILL;
+	} else if (total / NSEC_PER_SEC >= r->cur) {
+		sig = SIGXCPU;
+		r->cur++;
+	}
+	spin_unlock_irqrestore(&p->siglock, flags);
+	if (sig)
+		send_sig_process(p, sig, NULL);
 }
 
-void task_tick(struct thread *thread, bool user, u64 delta_ns)
+void task_tick(struct thread *thread)
 {
 	struct process *p = task_of(thread)->proc;
+	u64 u, s, total;
 
-	if (thread->flags & THREAD_KTHREAD)
+	if (thread->flags & THREAD_KTHREAD ||
+	    (!READ_ONCE(p->it_virt.expires) && !READ_ONCE(p->it_prof.expires) &&
+	     READ_ONCE(p->rlim[RLIMIT_CPU].cur) == RLIM_INFINITY))
 		return;
-	if (user)
-		count_down(p, &p->it_virt_left, p->it_virt_interval, delta_ns, SIGVTALRM);
-	count_down(p, &p->it_prof_left, p->it_prof_interval, delta_ns, SIGPROF);
-	check_cpu_limit(p, delta_ns);
+	total = process_cpu_ns(p, &u, &s);
+	check_timer(p, &p->it_virt, u, SIGVTALRM);
+	check_timer(p, &p->it_prof, total, SIGPROF);
+	check_cpu_limit(p, total);
 }

@@ -112,7 +112,10 @@ struct process {
 	struct rlimit rlim[RLIM_NLIMITS]; /* (s) */
 	struct timer real_timer;          /* ITIMER_REAL */
 	ktime_t it_real_interval;
-	ktime_t it_virt_left, it_virt_interval, it_prof_left, it_prof_interval; /* (s) */
+	struct cpu_timer {
+		u64 expires; /* (s) in CPU time of the process; 0: not running */
+		ktime_t interval;
+	} it_virt, it_prof; /* (s) */
 	int oom_score_adj, dumpable;
 
 	/* of exited threads and waited-for children */
@@ -186,6 +189,7 @@ extern struct process *init_process;
 
 /* A reference to the task / process with that id, or NULL. */
 struct task *task_find_get(pid_t tid);
+struct process *process_find_get(pid_t pid);
 void task_put(struct task *t);
 void process_put(struct process *p);
 /* The mm of a process with its users count raised, or NULL (kernel thread, zombie). */

@@ -365,7 +365,7 @@ void sched_tick(bool user)
 {
 	struct run_queue *rq = this_cpu_ptr(&run_queue);
 	struct thread *t = rq->curr;
-	u64 now = (u64)ktime_get(), before = t->sum_exec_ns;
+	u64 now = (u64)ktime_get();
 	const struct thread *first;
 
 	ticket_lock(&rq->lock);
@@ -375,8 +375,6 @@ void sched_tick(bool user)
 		resched_cpu(rq);
 	ticket_unlock(&rq->lock);
 	if (t != rq->idle) {
-		u64 delta = t->sum_exec_ns - before;
-
 		/* The time since the last tick goes to where the tick found the thread. */
 		if (user) {
 			t->utime_ns += TICK_NSEC;
@@ -386,7 +384,7 @@ void sched_tick(bool user)
 			this_cpu_inc(system_ticks);
 		}
 		if (sched_hooks.tick)
-			sched_hooks.tick(t, user, delta);
+			sched_hooks.tick(t);
 	}
 	if (smp_processor_id() == 0)
 		loadavg_tick((ktime_t)now);

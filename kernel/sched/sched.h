@@ -102,7 +102,7 @@ struct sched_hooks {
 	/* true if t has a signal that ends an interruptible (or, fatal_only, a killable) sleep */
 	bool (*signal_pending)(struct thread *t, bool fatal_only);
 	/* called from the tick, interrupts off, for itimers and rlimits */
-	void (*tick)(struct thread *t, bool user, u64 delta_ns);
+	void (*tick)(struct thread *t);
 };
 extern struct sched_hooks sched_hooks;
 

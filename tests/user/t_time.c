@@ -302,3 +302,52 @@ TEST(uptime, "uptime that does not follow the clock")
 	CHECK(b - a >= 0.1 && b - a < 10);
 	CHECK(labs((long)(b * 1000) - ns(CLOCK_BOOTTIME) / 1000000) < 5000);
 }
+
+/* Two processes that switch at each byte: neither is ever found running for long. */
+static pid_t ping_pong(void (*setup)(void))
+{
+	return CHILD({
+		int a[2];
+		int b[2];
+		char c = 0;
+
+		OK(pipe(a));
+		OK(pipe(b));
+		if (fork() == 0) {
+			close(a[1]);
+			while (read(a[0], &c, 1) == 1 && write(b[1], &c, 1) == 1)
+				;
+			_exit(0);
+		}
+		setup();
+		for (;;)
+			if (write(a[1], &c, 1) != 1 || read(b[0], &c, 1) != 1)
+				_exit(3);
+	});
+}
+
+static void set_prof(void)
+{
+	struct itimerval it = {{0, 0}, {0, 300000}};
+
+	OK(setitimer(ITIMER_PROF, &it, NULL));
+}
+
+static void set_cpu_limit(void)
+{
+	struct rlimit r = {1, 2};
+
+	OK(setrlimit(RLIMIT_CPU, &r));
+}
+
+TEST(cpu_of_switchers,
+     "CPU time that counts for no timer and no limit when it comes in small pieces")
+{
+	long start = ut_now_ms(), took;
+
+	CHECK_SIGNALED(ping_pong(set_prof), SIGPROF);
+	took = ut_now_ms() - start;
+	if (took < 290 || took > 3000)
+		FAIL("300 ms of CPU time took %ld ms", took);
+	CHECK_SIGNALED(ping_pong(set_cpu_limit), SIGXCPU);
+}
