@@ -92,7 +92,7 @@ void poll_wait(struct file *f, struct wait_queue *wq, struct poll_table *pt)
 	add_wait_queue(wq, &e->we);
 }
 
-static u32 vfs_poll(struct file *f, struct poll_table *pt)
+u32 vfs_poll(struct file *f, struct poll_table *pt)
 {
 	if (!f->ops->poll)
 		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
@@ -215,7 +215,10 @@ static int poll_look(void *arg, struct poll_table *pt)
 static int copy_revents(struct pollfd __user *ufds, const struct poll_set *set)
 {
 	for (unsigned int i = 0; i < set->nr; i++)
-		if (put_user(set->fds[i].revents, &ufds[i].revents))
+		/* By bytes: the array need not be aligned. */
+		if (put_user(set->fds[i].revents,
+			     (short __user *)((char __user *)(ufds + i) +
+					      offsetof(struct pollfd, revents))))
 			return -EFAULT;
 	return 0;
 }
@@ -249,7 +252,10 @@ static long poll_restart(struct restart_block *rb)
 	long ret = poll_fds((struct pollfd __user *)rb->arg[0], (unsigned int)rb->arg[1],
 			    (ktime_t)rb->arg[2]);
 
-	return ret == -EINTR ? -ERESTART_RESTARTBLOCK : ret;
+	if (ret != -EINTR)
+		return ret;
+	rb->fn = poll_restart; /* after a stop it goes on, until the same time */
+	return -ERESTART_RESTARTBLOCK;
 }
 
 SYSCALL3(poll, struct pollfd __user *, ufds, unsigned int, nr, int, timeout_ms)
@@ -257,16 +263,12 @@ SYSCALL3(poll, struct pollfd __user *, ufds, unsigned int, nr, int, timeout_ms)
 	ktime_t expires = timeout_ms < 0  ? KTIME_MAX :
 			  timeout_ms == 0 ? 0 :
 					    ktime_get() + timeout_ms * NSEC_PER_MSEC;
-	long ret = poll_fds(ufds, nr, expires);
+	struct restart_block *rb = &current->restart;
 
-	if (ret == -EINTR) { /* after a stop it goes on, until the same time */
-		current->restart.fn = poll_restart;
-		current->restart.arg[0] = (u64)ufds;
-		current->restart.arg[1] = nr;
-		current->restart.arg[2] = (u64)expires;
-		ret = -ERESTART_RESTARTBLOCK;
-	}
-	return ret;
+	rb->arg[0] = (u64)ufds;
+	rb->arg[1] = nr;
+	rb->arg[2] = (u64)expires;
+	return poll_restart(rb);
 }
 
 /* --- times -------------------------------------------------------------------------------- */

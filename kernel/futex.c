@@ -249,11 +249,12 @@ static int futex_wait(u32 __user *uaddr, bool shared, u32 val, ktime_t expires, 
 	}
 }
 
+static long do_futex_wait(u32 __user *uaddr, bool shared, u32 val, ktime_t expires, u32 bitset);
+
 static long futex_wait_restart(struct restart_block *rb)
 {
-	rb->fn = NULL;
-	return futex_wait((u32 __user *)rb->arg[0], rb->arg[3], (u32)rb->arg[1],
-			  (ktime_t)rb->arg[2], (u32)rb->arg[4]);
+	return do_futex_wait((u32 __user *)rb->arg[0], rb->arg[3], (u32)rb->arg[1],
+			     (ktime_t)rb->arg[2], (u32)rb->arg[4]);
 }
 
 static long do_futex_wait(u32 __user *uaddr, bool shared, u32 val, ktime_t expires, u32 bitset)
@@ -488,7 +489,7 @@ SYSCALL6(futex, u32 __user *, uaddr, int, op, u32, val, const struct timespec64 
 	bool shared = !(op & FUTEX_PRIVATE_FLAG);
 	ktime_t expires = KTIME_MAX;
 
-	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_WAIT)
+	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT_BITSET)
 		return -ENOSYS;
 	if (cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET) {
 		err = get_timeout(uts, cmd, op & FUTEX_CLOCK_REALTIME, &expires);
@@ -552,13 +553,16 @@ SYSCALL3(get_robust_list, pid_t, pid, u64 __user *, uhead, size_t __user *, ulen
 	return 0;
 }
 
-/* The lock word: if this thread holds it, it is marked and one waiter gets its turn. */
-static void owner_died(u32 __user *uaddr)
+/* The lock word: if this thread holds it, it is marked and one waiter gets its turn. A pending one
+ * that is 0 has been unlocked, and perhaps its waiter not yet woken. */
+static void owner_died(u32 __user *uaddr, bool pending)
 {
 	u32 old, seen;
 
 	if ((unsigned long)uaddr % sizeof(u32) || get_user(old, uaddr))
 		return;
+	if (pending && !old)
+		futex_wake_addr(uaddr, 1);
 	while ((old & FUTEX_TID_MASK) == (u32)current->pid) {
 		if (cmpxchg_user_u32_nofault(uaddr, old, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED,
 					     &seen)) {
@@ -588,10 +592,10 @@ void exit_robust_list(struct task *t)
 		if (get_user(next, (u64 __user *)(entry & ~1UL)))
 			return;
 		if (entry != head.pending)
-			owner_died((u32 __user *)((entry & ~1UL) + (u64)head.futex_offset));
+			owner_died((u32 __user *)((entry & ~1UL) + (u64)head.futex_offset), false);
 		entry = next;
 		cond_resched();
 	}
 	if (head.pending)
-		owner_died((u32 __user *)((head.pending & ~1UL) + (u64)head.futex_offset));
+		owner_died((u32 __user *)((head.pending & ~1UL) + (u64)head.futex_offset), true);
 }

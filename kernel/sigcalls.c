@@ -351,6 +351,8 @@ SYSCALL4(rt_tgsigqueueinfo, pid_t, tgid, pid_t, tid, int, sig, const siginfo_t _
 SYSCALL0(restart_syscall)
 {
 	struct restart_block *rb = &current->restart;
+	long (*fn)(struct restart_block * rb) = rb->fn;
 
-	return rb->fn ? rb->fn(rb) : -EINTR;
+	rb->fn = NULL; /* once, unless it asks for it again */
+	return fn ? fn(rb) : -EINTR;
 }

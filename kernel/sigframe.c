@@ -232,9 +232,14 @@ static bool canonical(u64 va)
 	return (u64)((s64)(va << 16) >> 16) == va;
 }
 
-static bool restore_registers(struct trapframe *tf, const struct sigcontext *sc)
+static bool restore_registers(struct trapframe *tf, const struct ucontext *uc)
 {
-	if ((sc->cs | 3) != USER_CS || (sc->ss | 3) != USER_DS || !canonical(sc->rip))
+	const struct sigcontext *sc = &uc->mc;
+
+	/* Frames from before ss was part of them do not ask for it. */
+	if ((uc->flags & UC_STRICT_RESTORE_SS) && (sc->ss | 3) != USER_DS)
+		return false;
+	if ((sc->cs | 3) != USER_CS || !canonical(sc->rip))
 		return false;
 	tf->r8 = sc->r8, tf->r9 = sc->r9, tf->r10 = sc->r10, tf->r11 = sc->r11;
 	tf->r12 = sc->r12, tf->r13 = sc->r13, tf->r14 = sc->r14, tf->r15 = sc->r15;
@@ -260,15 +265,12 @@ SYSCALL0(rt_sigreturn)
 			   sizeof(uc)))
 		goto bad;
 	set_current_blocked(uc.sigmask);
-	if (!restore_registers(tf, &uc.mc))
+	if (!restore_registers(tf, &uc))
 		goto bad;
 	if (fpu_restore_from_user(t->thread.fpu, (void __user *)uc.mc.fpstate))
 		goto bad;
-	if (uc.stack.flags & ~(int)(SS_ONSTACK | SS_DISABLE | SS_AUTODISARM))
-		goto bad;
-	/* Leaving the alternate stack may change it; while still on it, it stays. */
-	if (uc.stack.flags & SS_DISABLE)
-		uc.stack.flags &= ~SS_ONSTACK;
+	t->restart.fn = NULL;
+	/* Leaving the alternate stack may change it; while still on it, or by nonsense, it stays. */
 	(void)!altstack_set(t, &uc.stack, tf->rsp, 0);
 	return (long)tf->rax;
 bad:

@@ -233,6 +233,7 @@ static long nanosleep_restart(struct restart_block *rb)
 		if (copy_to_user(urem, &rem, sizeof(rem)))
 			return -EFAULT;
 	}
+	rb->fn = nanosleep_restart;
 	return -ERESTART_RESTARTBLOCK;
 }
 
@@ -240,7 +241,6 @@ static long sleep_relative(ktime_t ns, struct timespec64 __user *urem)
 {
 	struct restart_block *rb = &current->restart;
 
-	rb->fn = nanosleep_restart;
 	rb->arg[0] = (u64)add_saturated(ktime_get(), ns);
 	rb->arg[1] = (u64)urem;
 	return nanosleep_restart(rb);

@@ -207,3 +207,77 @@ TEST(mutex, "a wake-up lost: four processes count under a lock made of a futex")
 		CHECK_EXIT(pid[i], 0);
 	CHECK_EQ(u[16], N * ROUNDS);
 }
+
+TEST(stopped_twice,
+     "a wait with a timeout that ends when its process is stopped and continued twice")
+{
+	volatile int *u = shared();
+	pid_t pid = CHILD({
+		struct timespec ts = {0, 300000000};
+		CHECK_ERRNO(futex(u, F_WAIT, 0, &ts, NULL, 0), ETIMEDOUT);
+	});
+
+	for (int i = 0; i < 3; i++) {
+		ut_wait_state(pid, 'S');
+		OK(kill(pid, SIGSTOP));
+		ut_wait_state(pid, 'T');
+		OK(kill(pid, SIGCONT));
+	}
+	CHECK_EXIT(pid, 0);
+	/* What was to be restarted is over: a bare restart_syscall has nothing to do. */
+	ut_msleep(1);
+	CHECK_ERRNO(syscall(SYS_restart_syscall), EINTR);
+	/* A relative time is never one of the wall clock. */
+	struct timespec ts = {0, 1000000};
+	CHECK_ERRNO(futex(u, F_WAIT | F_REALTIME, 0, &ts, NULL, 0), ENOSYS);
+}
+
+/* What the kernel reads when a thread dies: struct robust_list_head, and one lock in a list. */
+struct robust {
+	struct robust *next;
+	long offset;
+	void *pending;
+	struct robust *self; /* the list: one entry */
+	int word;
+};
+
+TEST(robust, "a lock of a dead thread that is not marked, or whose waiter sleeps on")
+{
+	struct robust *r = (struct robust *)shared();
+	pid_t pid, w;
+	int held;
+
+	for (int pending = 0; pending < 2; pending++) {
+		r->word = 0;
+		pid = CHILD({
+			r->next = pending ? r : (struct robust *)&r->self;
+			r->self = r;
+			r->offset = pending ? offsetof(struct robust, word) :
+					      offsetof(struct robust, word) -
+						      offsetof(struct robust, self);
+			r->pending = pending ? r : NULL;
+			OK(syscall(SYS_set_robust_list, r, 24));
+			r->word = (int)(gettid() | (int)0x80000000);
+			ut_msleep(100);
+		});
+		while (!(held = *(volatile int *)&r->word))
+			ut_msleep(1);
+		w = CHILD({ CHECK_EQ(futex(&r->word, F_WAIT, held, NULL, NULL, 0), 0); });
+		CHECK_EXIT(pid, 0);
+		CHECK_EQ(r->word, (int)0xc0000000);
+		CHECK_EXIT(w, 0);
+	}
+	/* It had let go of the lock already, but died before it could wake the next. */
+	r->word = 0;
+	w = CHILD({ CHECK_EQ(futex(&r->word, F_WAIT, 0, NULL, NULL, 0), 0); });
+	ut_wait_state(w, 'S');
+	pid = CHILD({
+		r->next = r;
+		r->offset = offsetof(struct robust, word);
+		r->pending = r;
+		OK(syscall(SYS_set_robust_list, r, 24));
+	});
+	CHECK_EXIT(pid, 0);
+	CHECK_EXIT(w, 0);
+	CHECK_EQ(r->word, 0);
+}
