@@ -619,13 +619,16 @@ void files_close_on_exec(struct files_struct *files)
 int files_unshare(void)
 {
 	struct files_struct *old = current->files, *files;
+	unsigned long irq;
 
 	if (!old || atomic_read(&old->count) == 1)
 		return 0;
 	files = files_dup(old);
 	if (IS_ERR(files))
 		return (int)PTR_ERR(files);
+	irq = spin_lock_irqsave(&current->proc->siglock); /* task_get_files() */
 	current->files = files;
+	spin_unlock_irqrestore(&current->proc->siglock, irq);
 	files_put(old);
 	return 0;
 }

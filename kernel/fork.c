@@ -38,8 +38,10 @@ struct clone_request {
 	 CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO | \
 	 CLONE_CLEAR_SIGHAND)
 
-static int check_flags(u64 flags)
+static int check_request(const struct clone_request *rq)
 {
+	u64 flags = rq->flags;
+
 	if (flags & ~CLONE_SUPPORTED)
 		return -EINVAL;
 	if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))
@@ -49,7 +51,8 @@ static int check_flags(u64 flags)
 	/* init's children would have a sibling that nobody waits for. */
 	if ((flags & CLONE_PARENT) && current->proc->unkillable)
 		return -EINVAL;
-	return 0;
+	/* A base that is not canonical would fault in the switch to the child. */
+	return (flags & CLONE_SETTLS) && rq->tls >= TASK_SIZE ? -EPERM : 0;
 }
 
 /* ---- limits -------------------------------------------------------------------------------- */
@@ -133,7 +136,10 @@ static void copy_task_fields(struct task *t, const struct clone_request *rq)
 	t->blocked = me->restore_mask ? me->saved_mask : me->blocked;
 	t->personality = me->personality;
 	t->no_new_privs = me->no_new_privs;
-	t->exit_signal = rq->exit_signal;
+	/* Whose child it is not may not choose what its parent is sent. */
+	t->exit_signal = rq->flags & CLONE_PARENT && !(rq->flags & CLONE_THREAD) ?
+				 me->proc->leader->exit_signal :
+				 rq->exit_signal;
 	/* A thread or a sharer of the memory gets no alternate stack; a vfork child may use ours. */
 	if (!(rq->flags & CLONE_VM) || (rq->flags & CLONE_VFORK))
 		t->altstack = me->altstack;
@@ -242,7 +248,8 @@ static void child_start(void *arg)
 }
 
 /* Makes it visible. A signal that came meanwhile goes first, so that none to the group is missed by
- * the child: the call is restarted afterwards. */
+ * the child: the call is restarted afterwards. (Signals to the caller's threads come under siglock:
+ * task_publish() looks for them again.) */
 static int publish(struct task *t, const struct clone_request *rq)
 {
 	struct process *me = current->proc, *p = t->proc, *parent = NULL;
@@ -334,7 +341,7 @@ static long do_clone(const struct clone_request *rq)
 	int err;
 
 	task_reap_dead();
-	err = check_flags(rq->flags);
+	err = check_request(rq);
 	if (!err)
 		err = check_limits();
 	if (err)

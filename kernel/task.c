@@ -89,6 +89,17 @@ struct task *task_find_get(pid_t tid)
 	return t;
 }
 
+struct process *process_find_get(pid_t pid)
+{
+	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+	struct process *p = process_find_locked(pid);
+
+	if (p)
+		atomic_inc(&p->count);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return p;
+}
+
 struct process *process_next_get(pid_t *pid)
 {
 	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
@@ -409,11 +420,15 @@ int task_publish(struct task *t, struct process *parent, pid_t fixed_pid)
 	assert_spin_held(&tasklist_lock);
 	if (!pid)
 		return -EAGAIN;
+	spin_lock(&p->siglock);
+	if (p == current->proc && signal_pending()) {
+		spin_unlock(&p->siglock);
+		return -ERESTARTNOINTR;
+	}
 	t->pid = pid;
 	if (parent)
 		publish_process(p, t, parent);
 	list_add_tail(&t->pid_hash, &pid_hash[hash_id(pid)]);
-	spin_lock(&p->siglock);
 	list_add_tail(&t->thread_node, &p->threads);
 	p->nr_threads++;
 	spin_unlock(&p->siglock);

@@ -438,3 +438,17 @@ TEST_MEM(out_of_memory, 48,
 		CHECK_EXIT(pid, 0);
 	}
 }
+
+TEST(clone_parent, "a child of one's parent that chooses the signal that the parent gets")
+{
+	signal(SIGTERM, SIG_DFL);
+	CHECK_EXIT(CHILD({
+			   long r =
+				   syscall(SYS_clone, CLONE_PARENT | SIGTERM, NULL, NULL, NULL, 0L);
+			   if (r == 0)
+				   _exit(0);
+			   CHECK(r > 0);
+		   }),
+		   0);
+	OK(wait(NULL)); /* as an ordinary child: its exit signal is SIGCHLD */
+}
