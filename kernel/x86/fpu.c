@@ -249,9 +249,11 @@ static int check_state(struct fpu_state *s, size_t size)
 		memset(s->header_reserved, 0, sizeof(s->header_reserved));
 		return 0;
 	}
-	if (s->xcomp_bv || memchr_inv(s->header_reserved, 0, sizeof(s->header_reserved)))
+	if (s->xcomp_bv || (s->xstate_bv & ~xcr0) ||
+	    memchr_inv(s->header_reserved, 0, sizeof(s->header_reserved)))
 		return -EINVAL;
-	s->xstate_bv &= xcr0 & (size < XSAVE_AVX_END ? ~XFEATURE_AVX : ~0UL);
+	if (size < XSAVE_AVX_END)
+		s->xstate_bv &= ~XFEATURE_AVX;
 	return 0;
 }
 

@@ -229,7 +229,7 @@ static void fpu_frames(void *arg)
 		EXPECT_EQ(fpu_restore_from_user(s, frame), -EINVAL);
 		CHECK_EQ(fpu_save_to_user(s, frame, &size), 0);
 		CHECK_EQ(copy_to_user((void __user *)(p + 512), &bad, 8), 0); /* XSTATE_BV */
-		EXPECT_EQ(fpu_restore_from_user(s, frame), 0); /* unknown features are ignored */
+		EXPECT_EQ(fpu_restore_from_user(s, frame), -EINVAL); /* XRSTOR would fault */
 	}
 	/* Any bytes at all: refused or taken, never a fault of the kernel. */
 	for (int i = 0; i < 200; i++) {
