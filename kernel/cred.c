@@ -22,6 +22,7 @@ void creds_changed(void)
 
 	if (mm)
 		mm->may_lock = capable();
+	t->pdeath_signal = 0;
 	t->proc->dumpable = 0; /* it may hold what its new owner must not see */
 }
 
@@ -224,7 +225,7 @@ static int cap_version(struct cap_header __user *uhead, struct cap_header *head)
 	case CAP_VERSION_3:
 		return 2;
 	default:
-		return put_user(CAP_VERSION_3, &uhead->version) ? -EFAULT : -EINVAL;
+		return put_user(CAP_VERSION_3, (u32 __user *)uhead) ? -EFAULT : -EINVAL;
 	}
 }
 

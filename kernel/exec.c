@@ -445,10 +445,12 @@ static int put_pointers(struct exec *e, vaddr_t below)
 
 static int build_stack(struct exec *e)
 {
-	size_t fixed = PAGE_ALIGN(e->strings_len + (size_t)(e->argc + e->envc) * 8 + PAGE_SIZE);
+	size_t fixed = PAGE_ALIGN(e->strings_len + 8), pointers = (size_t)(e->argc + e->envc) * 8;
 	size_t slack = min(STACK_SLACK, ALIGN_DOWN(rlimit(RLIMIT_STACK), PAGE_SIZE));
-	long err = mm_map_stack(e->mm, STACK_TOP, fixed + slack, e->prog.exec_stack);
+	long err;
 
+	slack = max(slack, PAGE_ALIGN(pointers + PAGE_SIZE)); /* auxv and the like: below a page */
+	err = mm_map_stack(e->mm, STACK_TOP, fixed + slack, e->prog.exec_stack);
 	return err < 0 ? (int)err : 0;
 }
 

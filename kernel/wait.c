@@ -23,6 +23,7 @@ struct wait_request {
 	enum wait_type type;
 	pid_t id;
 	int options;
+	bool usage; /* somebody wants to know what the child used */
 };
 
 struct wait_result {
@@ -124,7 +125,8 @@ static bool scan_children(const struct wait_request *rq, struct wait_result *r, 
 			continue;
 		r->pid = c->pid;
 		r->uid = c->leader->cred.uid;
-		process_rusage(c, &r->ru);
+		if (rq->usage)
+			process_rusage(c, &r->ru);
 		found = true;
 		break;
 	}
@@ -170,7 +172,7 @@ static int do_wait(const struct wait_request *rq, struct wait_result *r)
 
 SYSCALL4(wait4, pid_t, pid, int __user *, ustatus, int, options, struct rusage __user *, uru)
 {
-	struct wait_request rq = {.id = pid};
+	struct wait_request rq = {.id = pid, .usage = uru};
 	struct wait_result r;
 	int err;
 
@@ -237,6 +239,7 @@ SYSCALL5(waitid, int, which, pid_t, id, siginfo_t __user *, uinfo, int, options,
 
 	if (err)
 		return err;
+	rq.usage = uru;
 	err = do_wait(&rq, &r);
 	if (err)
 		return err;

@@ -5,6 +5,7 @@
 #include "utest.h"
 
 #include <grp.h>
+#include <sys/prctl.h>
 
 /* In a child, so that the test itself stays root. The bare calls: musl's would do the same. */
 #define AS(...)                                     \
@@ -229,4 +230,17 @@ TEST(proc_owner, "/proc files of another user: environ and the like are closed")
 	});
 	OK(kill(pid, SIGKILL));
 	CHECK_SIGNALED(pid, SIGKILL);
+}
+
+TEST(pdeathsig_dropped, "a death signal that outlives a change of user")
+{
+	int sig = -1;
+
+	CHECK_EXIT(CHILD({
+			   OK(prctl(PR_SET_PDEATHSIG, SIGUSR1));
+			   OK(seteuid(1000));
+			   OK(prctl(PR_GET_PDEATHSIG, &sig));
+			   CHECK_EQ(sig, 0);
+		   }),
+		   0);
 }
