@@ -280,6 +280,8 @@ def utest_words(options):
     words = ["rdinit=/tests/run"]
     if options.filter:
         words.append("utest=" + re.sub(r"\bt_", "", options.filter))
+    if options.long:
+        words.append("ktest.long=1")
     return " ".join(words)
 
 
