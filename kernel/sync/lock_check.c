@@ -71,7 +71,10 @@ void lock_check_acquire(enum lock_class cls, const void *lock, unsigned int how)
 		check_order(t, cls, lock);
 	if (t->nr_held == (int)ARRAY_SIZE(t->held))
 		panic("more than %zu locks held", ARRAY_SIZE(t->held));
-	t->held[t->nr_held++] = (struct held_lock){lock, cls};
+	/* An interrupt uses what lies above nr_held: it counts only what is complete. */
+	t->held[t->nr_held] = (struct held_lock){lock, cls};
+	barrier();
+	t->nr_held++;
 	if (how & LOCK_SPIN)
 		t->nr_spin_held++;
 }
@@ -85,9 +88,10 @@ void lock_check_release(enum lock_class cls, const void *lock, unsigned int how)
 	for (int i = t->nr_held - 1; i >= 0; i--) {
 		if (t->held[i].lock != lock)
 			continue;
-		t->nr_held--;
-		for (; i < t->nr_held; i++)
+		for (; i < t->nr_held - 1; i++)
 			t->held[i] = t->held[i + 1];
+		barrier();
+		t->nr_held--;
 		if (how & LOCK_SPIN)
 			t->nr_spin_held--;
 		return;
