@@ -502,6 +502,19 @@ static long flow(struct tty *t, unsigned long what)
 	return 0;
 }
 
+/* TIOCSTI: as if c had been typed. On one's own terminal, or by root. */
+static long fake_input(struct tty *t, const u8 __user *arg)
+{
+	u8 c;
+
+	if (!is_controlling(t) && !capable())
+		return -EPERM;
+	if (get_user(c, arg))
+		return -EFAULT;
+	(void)tty_receive(t, c); /* without room it is lost, as on Linux */
+	return 0;
+}
+
 static long put_count(struct tty *t, int __user *arg, bool input)
 {
 	unsigned long flags = spin_lock_irqsave(&t->lock);
@@ -538,6 +551,8 @@ static long tty_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 					   -ENOTTY;
 	case TIOCSCTTY:
 		return set_controlling(t, arg == 1);
+	case TIOCSTI:
+		return fake_input(t, p);
 	case TIOCNOTTY:
 		if (!is_controlling(t))
 			return -ENOTTY;
