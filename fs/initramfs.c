@@ -353,6 +353,16 @@ static void set_directory_times(struct unpack *u)
 	}
 }
 
+/* As Linux's built-in archive: an initramfs without device files still finds a console. */
+int initramfs_default(void)
+{
+	int err = vfs_mkdir_path(AT_FDCWD, "/dev", S_IFDIR | 0755);
+
+	if (!err)
+		err = vfs_mknod_path(AT_FDCWD, "/dev/console", S_IFCHR | 0600, MKDEV(5, 1));
+	return err ? err : vfs_mkdir_path(AT_FDCWD, "/root", S_IFDIR | 0700);
+}
+
 int initramfs_unpack(const void *cpio, size_t size)
 {
 	struct unpack u = {.at = cpio, .left = size};

@@ -558,7 +558,9 @@ const struct file_operations *chrdev_lookup(kdev_t dev, void **private);
 bool chrdev_next(const void **pos, kdev_t *dev, const char **name);
 #define MKDEV(ma, mi) ((kdev_t)(((kdev_t)(ma) << 8) | (mi)))
 
-void vfs_init(void);                                 /* caches, root tmpfs mounted, init_fs set */
+void vfs_init(void); /* caches, root tmpfs mounted, init_fs set */
+/* Makes /dev/console and /root in the empty root. */
+int initramfs_default(void) __must_check;
 int initramfs_unpack(const void *cpio, size_t size); /* into /: 0 or -errno with a log line */
 
 /* Inside fs/: called by vfs_init() in this order. */

@@ -31,6 +31,7 @@
 
 int (*ktest_run_hook)(const char *filter, u64 seed, bool shuffle, int repeat, ktest_out_fn *out,
 		      void *arg);
+int (*crash_run_hook)(const char *kind);
 
 extern const initcall_t __start___initcalls[], __stop___initcalls[];
 
@@ -95,6 +96,8 @@ static void load_initramfs(void)
 	size_t size = boot_info.initrd_size;
 	unsigned long pages;
 
+	if (initramfs_default())
+		panic("No memory for the root file system");
 	if (!size) {
 		pr_warn("No initramfs arrived: give -initrd FILE to QEMU, or module2 in grub.cfg "
 			"(GRUB drops a module that does not fit into RAM)\n");
