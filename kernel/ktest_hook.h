@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where the in-kernel tests plug in, so that nothing includes them: tests/kernel/ktest.c sets
- * ktest_run_hook from an initcall. NULL in a kernel without tests.
+ * ktest_run_hook from an initcall, tests/kernel/crash.c crash_run_hook. NULL in a kernel without tests.
  */
 #pragma once
 
@@ -13,3 +13,6 @@ typedef void ktest_out_fn(void *arg, const char *s, size_t n);
  * out. Returns 0 if everything passed and something ran. Sleeps. */
 extern int (*ktest_run_hook)(const char *filter, u64 seed, bool shuffle, int repeat,
 			     ktest_out_fn *out, void *arg);
+
+/* Breaks the kernel on purpose, as tests/kernel/crash.c lists the kinds; -ENOENT: no such kind. */
+extern int (*crash_run_hook)(const char *kind);

@@ -276,7 +276,7 @@ static void panic_enter(void)
 
 static bool under_test(void)
 {
-	return cmdline_get("octavo.test", NULL, 0) || cmdline_get("ktest", NULL, 0);
+	return cmdline_bool("octavo.test", false) || cmdline_get("ktest", NULL, 0);
 }
 
 /* panic=N: restart after N seconds; negative: at once; 0 or none: stop for ever. */

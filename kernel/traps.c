@@ -321,6 +321,7 @@ static void __noreturn double_fault(struct trapframe *tf)
 			 (unsigned long)tf->rsp);
 	pr_emerg("PANIC: double fault, error_code: 0x%lx, CR2: %016lx\n", (unsigned long)tf->error,
 		 cr2);
+	show_page_walk(cr2);
 	show_regs(tf);
 	panic("double fault");
 }

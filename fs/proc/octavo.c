@@ -4,6 +4,7 @@
  *
  *	ktest	write the names of in-kernel tests ("all", "SUITE", "SUITE.CASE", comma separated):
  *		the write runs them and returns when they are done; reads then give their report.
+ *	crash	write a kind of breakage (tests/kernel/crash.c): an oops in the writer's context.
  *
  * The report's buffer is allocated before the first test starts: a test's memory is compared before
  * and after it, and a buffer that grew meanwhile would look like a leak.
@@ -133,7 +134,26 @@ static const struct file_operations ktest_fops = {
 	.release = ktest_release,
 };
 
+static ssize_t crash_write(struct file *f __unused, const void __user *ubuf, size_t n,
+			   loff_t *pos __unused)
+{
+	char kind[32] = "";
+	int err;
+
+	if (!crash_run_hook)
+		return -ENODEV;
+	if (n >= sizeof(kind))
+		return -EINVAL;
+	if (copy_from_user(kind, ubuf, n))
+		return -EFAULT;
+	err = crash_run_hook(strim(kind));
+	return err ? err : (ssize_t)n;
+}
+
+static const struct file_operations crash_fops = {.write = crash_write};
+
 const struct proc_entry proc_octavo_entries[] = {
 	PROC_OPS("ktest", 0600, ktest_fops),
+	PROC_OPS("crash", 0200, crash_fops),
 	{},
 };
