@@ -518,7 +518,7 @@ TEST(code_in_shared_file, "a program that is overwritten while it runs: ETXTBSY"
 	CHECK_ERRNO(truncate(path, 10), ETXTBSY);
 }
 
-TEST(many_areas, "faults that find the wrong area among thousands")
+TEST_MEM(many_areas, 48, "faults that find the wrong area among thousands")
 {
 	size_t n = 4000;
 	char *p = ut_map_prot(2 * n * PAGE, PROT_NONE);
