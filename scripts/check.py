@@ -92,7 +92,7 @@ def check_headers():
 
 def check_driver():
     """The test driver itself: what must be seen as a failure is."""
-    import runtests
+    import harness
 
     good = ["KTAP version 1", "1..1", "    1..2", "    ok 1 a", "    ok 2 b # SKIP too small", "ok 1 s",
             "# ktest: 1 passed, 0 failed, 1 skipped"]
@@ -113,16 +113,16 @@ def check_driver():
     }
 
     def failing(lines):
-        results = runtests.Results()
+        results = harness.Results()
         for line in lines:
             results.feed(line)
         results.finish(need_summary=True)
         return bool(results.failed or results.problems)
 
-    problems = [f"scripts/runtests.py: took {what} for a pass" for what, lines in bad.items()
+    problems = [f"scripts/harness.py: took {what} for a pass" for what, lines in bad.items()
                 if not failing(lines)]
     if failing(good):
-        problems.append("scripts/runtests.py: took a pass for a failure")
+        problems.append("scripts/harness.py: took a pass for a failure")
     return problems, None
 
 

@@ -13,242 +13,15 @@ import concurrent.futures
 import glob
 import os
 import re
-import selectors
 import shlex
-import signal
 import subprocess
 import sys
-import threading
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SILENCE = 120  # seconds without output: hung
-TAIL = 40  # log lines shown of a failed group
-PASS_STATUS = 33
-EXPLAIN = {
-    0: "QEMU ended by itself: a triple fault, or a power-off without a result",
-    35: "the guest reported failure",
-    124: "stopped by the watchdog",
-}
-
-
-# ---------------------------------------------------------------------------- results
-
-
-class Results:
-    """Reads TAP and KTAP line by line and counts the leaves."""
-
-    RESULT = re.compile(r"^( *)(ok|not ok) +(\d+)(?: +-)? *(.*?)\s*(?:# *SKIP\b *(.*))?$")
-    PLAN = re.compile(r"^( *)1\.\.(\d+)\b")
-    SUMMARY = re.compile(r"^ *# (ktest|utest): (\d+) passed, (\d+) failed, (\d+) skipped")
-    # escape sequences and carriage returns come from the console
-    NOISE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
-
-    def __init__(self):
-        self.passed = []
-        self.failed = []
-        self.skipped = []
-        self.problems = []
-        self.summary = None
-        self.levels = {}  # indent -> [planned or None, seen, failed]
-        self.notes = []  # comments since the last result: why the next one fails
-        self.why = {}  # failed case -> its notes
-
-    def feed(self, line):
-        line = self.NOISE.sub("", line.rstrip("\n"))
-        summary = self.SUMMARY.match(line)
-        if summary:
-            self.summary = tuple(int(n) for n in summary.groups()[1:])
-            return
-        plan = self.PLAN.match(line)
-        if plan:
-            self.plan(len(plan[1]), int(plan[2]))
-            return
-        result = self.RESULT.match(line)
-        if result:
-            # number 0: a verdict outside of any plan, of a program that ended early
-            self.result(len(result[1]), result[2] == "ok", result[4], result[5], result[3] != "0")
-            self.notes = []
-        elif line.lstrip().startswith("#"):
-            self.notes.append(line.strip())
-
-    def plan(self, indent, number):
-        """A second plan at the same level: the next program's, so the first must be complete."""
-        level = self.level(indent)
-        if level[0] is not None and level[0] != level[1]:
-            self.problems.append(f"{level[1]} of {level[0]} planned results")
-        if level[0] is not None:
-            level[1] = 0
-        level[0] = number
-
-    def level(self, indent):
-        return self.levels.setdefault(indent, [None, 0, 0])
-
-    def result(self, indent, ok, name, skip, planned):
-        children_failed, had_children = self.close_below(indent, name)
-        level = self.level(indent)
-        level[1] += planned
-        level[2] += not ok
-        if not ok:
-            self.why[name] = self.notes[-6:]
-        if had_children:
-            # a suite's own verdict counts only if its cases do not explain it
-            if not ok and not children_failed:
-                self.failed.append(name)
-        elif not ok:
-            self.failed.append(name)
-        elif skip is not None:
-            self.skipped.append((name, skip or "no reason given"))
-        else:
-            self.passed.append(name)
-
-    def close_below(self, indent, name):
-        failed, had = 0, False
-        for deeper in sorted(i for i in self.levels if i > indent):
-            planned, seen, bad = self.levels.pop(deeper)
-            if seen:
-                had = True
-            failed += bad
-            if planned is None and seen:
-                self.problems.append(f"{name}: no plan")
-            elif planned is not None and planned != seen:
-                self.problems.append(f"{name}: {seen} of {planned} planned results")
-        return failed, had
-
-    def finish(self, need_summary):
-        self.close_below(0, "cut off")
-        planned, seen, _ = self.levels.get(0, [None, 0, 0])
-        if planned is None:
-            self.problems.append("no plan was printed")
-        elif planned != seen:
-            self.problems.append(f"{seen} of {planned} planned results")
-        if need_summary:
-            counted = (len(self.passed), len(self.failed), len(self.skipped))
-            if self.summary is None:
-                self.problems.append("no summary line")
-            elif self.summary != counted:
-                self.problems.append(f"the summary says {self.summary}, {counted} were counted")
-
-
-# ---------------------------------------------------------------------------- processes
-
-
-class Process:
-    """A child whose output goes to a log and, by line, to a function."""
-
-    def __init__(self, command, environment, log_path, on_line=None):
-        self.log = open(log_path, "w", errors="replace")
-        self.on_line = on_line or (lambda line: None)
-        self.buffer = ""
-        self.tail = ""  # what came since the last expect()
-        self.hung = False
-        self.child = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(self.child.stdout, selectors.EVENT_READ)
-        with LOCK:
-            RUNNING.add(self)
-
-    def pump(self, silence, deadline):
-        """One piece of output; False at the end or when it hangs."""
-        timeout = min(silence, deadline - time.monotonic())
-        if timeout <= 0 or not self.selector.select(timeout):
-            self.hung = True
-            return False
-        data = os.read(self.child.stdout.fileno(), 65536)
-        if not data:
-            return False
-        text = data.decode(errors="replace")
-        self.log.write(text)
-        self.log.flush()
-        self.tail += text
-        self.buffer += text
-        *lines, self.buffer = self.buffer.split("\n")
-        for line in lines:
-            self.on_line(line)
-        return True
-
-    def expect(self, pattern, silence, deadline):
-        """Wait until the output matches; drops it up to there."""
-        while True:
-            found = re.search(pattern, self.tail)
-            if found:
-                self.tail = self.tail[found.end():]
-                return True
-            if not self.pump(silence, deadline):
-                return False
-
-    def send(self, text):
-        self.child.stdin.write(text.encode())
-        self.child.stdin.flush()
-
-    def end(self, silence, deadline):
-        """Read to the end; the exit status."""
-        while self.pump(silence, deadline):
-            self.tail = ""
-        return self.stop() if self.hung else self.reap(self.child.wait())
-
-    def stop(self):
-        try:
-            os.killpg(self.child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.child.wait()
-        return self.reap(124)
-
-    def reap(self, status):
-        if self.buffer:
-            self.on_line(self.buffer)
-            self.buffer = ""
-        self.log.close()
-        with LOCK:
-            RUNNING.discard(self)
-        return status
-
-
-LOCK = threading.Lock()
-RUNNING = set()
-
+import testcases
+from harness import CLANG, LOCK, LOGS, OUT, PASS_STATUS, ROOT, RUNNING, SILENCE, TAIL, TEST_ISO, Group, limit
 
 # ---------------------------------------------------------------------------- groups
-
-
-class Group:
-    def __init__(self, name, what, run, environment=None, builds=(), long_only=False):
-        self.name = name
-        self.what = what
-        self.run = run
-        self.environment = {**({"O": os.environ["O"]} if os.environ.get("O") else {}), **(environment or {})}
-        self.builds = builds
-        self.long_only = long_only
-        self.results = Results()
-        self.status = None
-        self.log = os.path.join(ROOT, LOGS, name + ".log")
-        self.command = []  # what repeats it
-
-    def fail(self, why):
-        self.results.problems.append(why)
-
-    def start(self, command, environment=None, on_line=None):
-        environment = {**self.environment, **(environment or {})}
-        self.command = [f"{k}={shlex.quote(v)}" for k, v in environment.items()] + [shlex.join(command)]
-        return Process(command, environment, self.log, on_line)
-
-    def check_status(self, status, wanted, hung):
-        self.status = status
-        if hung:
-            self.fail(f"no output for {SILENCE} s, or far too long in all: hung")
-        elif status != wanted:
-            self.fail(f"exit status {status}, not {wanted}" +
-                      (f": {EXPLAIN[status]}" if status in EXPLAIN else ""))
-
-    def bad(self):
-        return bool(self.results.problems or self.results.failed)
-
-
-def limit(options):
-    return time.monotonic() + (7200 if options.long else 1800)
 
 
 def run_tap(command, wanted=0):
@@ -318,34 +91,6 @@ DIALOGUE = [
     ("Ctrl-C", "\x03", r"\^C|\n", True),
     ("its status", "echo code $?\n", r"code 130\b", True),
 ]
-PROMPT = r"(?:^|\n|\r)\S* ?[#$] (?:\x1b\[6n)?$"
-
-
-def run_prompt(group, options):
-    """Boot to the shell, use it as a person would, power off."""
-    process = group.start(["scripts/qemu", "test"], {"SEED": str(options.seed)})
-    deadline = limit(options)
-
-    def step(name, ok):
-        (group.results.passed if ok else group.results.failed).append(f"{group.name}: {name}")
-        return ok
-
-    alive = step("prompt", process.expect(PROMPT, SILENCE, deadline))
-    for name, keys, answer, prompt in DIALOGUE:
-        if not alive:
-            break
-        process.tail = ""
-        process.send(keys)
-        alive = step(name, process.expect(answer, SILENCE, deadline) and
-                     (not prompt or process.expect(PROMPT, SILENCE, deadline)))
-    if alive:
-        process.send("poweroff\n")
-        status = process.end(SILENCE, deadline)
-        step("poweroff", status == PASS_STATUS)
-        group.check_status(status, PASS_STATUS, process.hung)
-    else:
-        hung = process.hung
-        group.check_status(process.stop() if hung else process.end(1, deadline), PASS_STATUS, hung)
 
 
 def run_line(group, options):
@@ -381,7 +126,15 @@ def all_groups():
         for name, mem in (("user", "512"), ("user-64M", "64"), ("user-16M", "16")):
             groups.append(Group(name, f"user suites, {mem} MiB", run_boot(utest_words),
                                 {"MEM": mem, "BUILD": "debug"}, ["debug"]))
-    boot = run_prompt if have("fs/*.c") else run_line
+        groups += [
+            Group("crash", "deliberate breakage: the right report, the right end", testcases.run_crash,
+                  {"BUILD": "debug", "INITRD": "none"}, ["debug"]),
+            Group("oops", "an oops costs one process; ktest at the prompt",
+                  testcases.run_dialogue(testcases.OOPS, "oops=kill"), {"BUILD": "debug"}, ["debug"]),
+            Group("boot-args", "parameters, initramfs files, endings", testcases.run_boot_args, {}, ["release"]),
+            Group("serial", "the terminal: pastes, keys, jobs, full screen", testcases.run_serial, {}, ["release"]),
+        ]
+    boot = testcases.run_dialogue(DIALOGUE) if have("fs/*.c") else run_line
     for name, what, environment, builds in (
             ("boot", "release build to the prompt", {}, ["release"]),
             ("boot-16M", "the same in 16 MiB", {"MEM": "16"}, ["release"]),
@@ -527,11 +280,6 @@ def main():
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed else 0
 
-
-OUT = os.environ.get("O") or "build"
-LOGS = os.path.join(OUT, "test")
-CLANG = os.path.join(OUT, "clang")
-TEST_ISO = os.path.join(LOGS, "octavo.iso")
 
 if __name__ == "__main__":
     try:

@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: MIT
+"""Test groups whose cases are played from outside the machine; one boot a case, or one dialogue.
+
+crash       each kind of deliberate breakage (tests/kernel/crash.c) must end in the right report
+boot-args   the kernel file is started as a Linux kernel is: initramfs, parameters, endings
+serial      the terminal: large pastes, control keys, job control, full-screen programs
+"""
+
+import hashlib
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+
+from harness import LOGS, PASS_STATUS, ROOT, SILENCE, Results, limit
+
+FAIL_STATUS = 35  # a panic under test
+ENDED = 0  # QEMU ended by itself: restarted (-no-reboot) or switched off
+HALTED = "halted"  # it must fall silent and stay
+QUIET = 4  # seconds of silence that prove it
+
+PROMPT = r"(?:^|\n|\r)\S* ?[#$] (?:\x1b\[6n)?$"
+
+
+def play(group, options, case, wanted, patterns, absent=(), silence=SILENCE, **environment):
+    """One boot that nobody talks to; its end and its log are what is checked."""
+    environment["SEED"] = str(options.seed)
+    process = group.start(["scripts/qemu", "test"], environment, case=case)
+    process.child.stdin.close()
+    status = process.end(silence, limit(options))
+    status = HALTED if process.hung else status
+    with open(process.log.name, errors="replace") as f:
+        text = Results.NOISE.sub("", f.read())
+    problems = [] if status == wanted else [f"exit status {status}, not {wanted}"]
+    problems += [f"the log lacks {p!r}" for p in patterns if not re.search(p, text, re.M)]
+    problems += [f"the log has {p!r}" for p in absent if re.search(p, text, re.M)]
+    group.verdict(case, problems)
+
+
+# ---------------------------------------------------------------------------- crash
+
+WALK = [r"#PF: supervisor \w+ ?\w* in kernel mode", r"#PF: error_code\(0x[0-9a-f]{4}\) - \w+",
+        r"Page walk of [0-9a-f]{16}", r"  pgd\[ *\d+\] = "]
+LEAF = WALK + [r"  pte\[ *\d+\] = [0-9a-f]{16} present .*-> page"]
+READ_ONLY = ["kernel write to read-only memory", r"#PF: supervisor write access",
+             r"error_code\(0x0003\) - permissions violation", r"pte.* present ro kernel"] + LEAF
+
+# kind: what its report must contain, beside a symbolised backtrace
+CRASHES = {
+    "stack_overflow": ["kernel stack overflow", r"^.*  pte\[ *\d+\]", r" recurse\+0x"],
+    "null_read": ["kernel NULL pointer dereference, address: 10", "supervisor read access"] + WALK,
+    "write_rodata": READ_ONLY,
+    "write_text_alias": READ_ONLY,
+    "exec_data": ["NX-protected page", r"error_code\(0x0011\)", "instruction fetch", r"pte.* nx -> page"] + LEAF,
+    "non_canonical": ["general protection fault"],
+    "double_fault": ["PANIC: double fault", r"Page walk of [0-9a-f]{16}"],
+    "assert": [r"assertion failed: zero == 1, at tests/kernel/crash\.c:\d+ in crash_assert"],
+    "divide": ["divide error"],
+    "stack_smash": ["stack-protector: Kernel stack is corrupted in: crash_stack_smash", r" crash_stack_smash\+0x"],
+    "page_double_free": ["is freed twice"],
+    "page_use_after_free": ["written after it was freed: 01 at offset 64"],
+    "slab_double_free": ["kmalloc-64.* is freed twice; last freed by crash_slab_double_free"],
+    "slab_use_after_free": ["kmalloc-64.* written while free; last freed by crash_slab_use_after_free"],
+    "slab_overflow": ["kmalloc-64.* written beyond its end; last allocated by crash_slab_overflow"],
+    "lock_order": ["lock order"],
+    "lock_twice": ["is taken twice"],
+    "sleep_atomic": ["sleeping in atomic context"],
+    "kernel_touches_user": [r"\(SMAP\)", r"error_code\(0x0001\)", r"pte.* present rw user"] + LEAF,
+    "undefined": ["a sanitizer check failed"],
+    "panic": ["Kernel panic - not syncing: on request"],
+}
+TRACE = r"(?s)Call Trace:\n.*crash_thread\+0x[0-9a-f]+/?.*kthread_entry\+0x"
+
+
+def run_crash(group, options):
+    with open(os.path.join(ROOT, "tests/kernel/crash.c")) as f:
+        kinds = set(re.findall(r'^\t\{"(\w+)", crash_\w+\},$', f.read(), re.M))
+    for kind in sorted(kinds ^ {*CRASHES, "hang"}):
+        group.verdict(kind, ["tests/kernel/crash.c and scripts/testcases.py do not agree that it exists"])
+    for kind, patterns in CRASHES.items():
+        # a chain of more frames than are printed ends before crash_thread(), and so does a broken one
+        trace = [] if kind in ("stack_overflow", "double_fault", "stack_smash") else [TRACE]
+        play(group, options, kind, FAIL_STATUS, patterns + trace, ["crash survived"],
+             APPEND=f"octavo.crash={kind}")
+    # the watchdog of this driver: a kernel that says nothing must not be waited for
+    play(group, options, "hang", HALTED, ["crash test: hang"], silence=QUIET, APPEND="octavo.crash=hang")
+
+
+# What happens in a process's context costs that process only, unless it says oops=panic.
+OOPS = [
+    ("an oops ends its process", "sh -c 'echo null_read >/proc/octavo/crash'; echo code $?\n",
+     r"(?s)NULL pointer dereference.*code 139\b"),
+    ("a second one", "sh -c 'echo write_rodata >/proc/octavo/crash'; echo code $?\n",
+     r"(?s)read-only memory.*Oops: 0003 \[#2\].*code 139\b"),
+    ("its parent lives", "echo still $$ $((6 * 7))\n", r"still \d+ 42"),
+    ("processes start", "ls / | sort | head -n 1\n", r"(?m)^bin\b"),
+    ("ktest: a suite", "ktest lib; echo code $?\n", r"(?s)# Subtest: lib.*# ktest: \d+ passed, 0 failed.*code 0\b"),
+    ("ktest: a case", "ktest page_alloc.split* fault; echo code $?\n", r"(?s)Subtest: fault.*0 failed.*code 0\b"),
+    ("ktest: no such case", "ktest nosuch; echo code $?\n", r"code 1\b"),
+]
+
+
+# ---------------------------------------------------------------------------- a dialogue
+
+
+class Shell:
+    """Talks to the prompt of one boot."""
+
+    def __init__(self, group, options, **environment):
+        self.group = group
+        self.process = group.start(["scripts/qemu", "test"], {"SEED": str(options.seed), **environment})
+        self.deadline = limit(options)
+        self.alive = self.case("prompt", self.expect(PROMPT))
+
+    def case(self, name, ok):
+        if not ok:
+            seen = repr(self.process.tail[-300:])
+        self.group.verdict(f"{self.group.name}: {name}", [] if ok else [f"# the last output: {seen}"])
+        return ok
+
+    def expect(self, pattern, silence=20):
+        return self.process.expect(pattern, silence, self.deadline)
+
+    def send(self, keys):
+        self.process.send(keys)
+
+    def step(self, name, keys, answer, prompt=True):
+        """Type keys; the answer must come, then the prompt if the command ends."""
+        if not self.alive:
+            return
+        self.process.tail = ""
+        self.send(keys)
+        self.alive = self.case(name, self.expect(answer) and (not prompt or self.expect(PROMPT)))
+
+    def silent(self, seconds):
+        """Nothing comes for so long (what was under way may still come, once)."""
+        end = time.monotonic() + 10 * seconds
+        while self.process.selector.select(seconds):
+            self.process.drain()
+            if time.monotonic() > end:
+                return False
+        return True
+
+    def finish(self):
+        if self.alive:
+            self.send("poweroff\n")
+        hung_before = self.process.hung
+        status = self.process.stop() if hung_before else self.process.end(SILENCE if self.alive else 1, self.deadline)
+        if self.alive:
+            self.case("poweroff", status == PASS_STATUS)
+        self.group.check_status(status, PASS_STATUS, self.process.hung)
+
+
+def run_dialogue(steps, words=""):
+    def run(group, options):
+        shell = Shell(group, options, **({"APPEND": words} if words else {}))
+        for step in steps:
+            shell.step(*step)
+        shell.finish()
+
+    return run
+
+
+# ---------------------------------------------------------------------------- serial
+
+PASTE = 64 << 10
+
+
+def paste_lines(shell):
+    """Canonical mode, echo on: 64 KiB of lines."""
+    rng = random.Random(1)
+    lines = "".join("".join(rng.choices("abcdefghij klmnopqrst", k=63)) + "\n" for _ in range(PASTE // 64))
+    shell.step("start cat", "echo re''ady; cat >/tmp/x; echo sum $(sha256sum </tmp/x) $(wc -c </tmp/x)\n", r"ready\s", False)
+    shell.step("64 KiB of lines pasted", lines + "\x04",
+               rf"sum {hashlib.sha256(lines.encode()).hexdigest()}[ -]+{PASTE}\b")
+
+
+def paste_raw(shell):
+    """Raw mode: every byte value, so also those that are control keys otherwise."""
+    data = random.Random(2).randbytes(PASTE)
+    shell.step("start raw mode", "was=$(stty -g); stty raw -echo; echo re''ady; dd bs=64k count=1 iflag=fullblock 2>/dev/null | "
+               "sha256sum; stty $was\n", r"(?m)^\r*ready", False)
+    shell.step("64 KiB of any bytes pasted", data, hashlib.sha256(data).hexdigest())
+
+
+def flow_control(shell):
+    shell.step("a program that prints", "while :; do echo ti''ck; usleep 20000; done\n", r"tick\s+tick", False)
+    shell.send("\x13")
+    shell.case("Ctrl-S stops output", shell.silent(1))
+    shell.step("Ctrl-Q lets it go on", "\x11", r"tick\s+tick", False)
+    shell.step("and Ctrl-C ends it", "\x03", r"\^C")
+
+
+def ready(program):
+    """Typed to start it; when "ready" comes, its signals are its own already, not the shell's."""
+    return f"sh -c 'echo re\"\"ady; exec {program}'\n"
+
+
+SERIAL = [
+    ("a reader", ready("cat"), r"ready\s", False),
+    ("DEL erases a character", "abx\x7fc\n", r"(?m)^\r?abc\r?$", False),
+    ("Ctrl-W erases a word", "one twx\x17three\n", r"(?m)^\r?one three\r?$", False),
+    ("Ctrl-U erases the line", "junk\x15clean\n", r"(?m)^\r?clean\r?$", False),
+    ("Ctrl-V quotes a control key", "q\x16\x03q\n", r"(?m)^\r?q\x03q\r?$", False),
+    ("Ctrl-D ends the input", "\x04", ""),
+    ("Ctrl-D hands over part of a line", "echo re''ady; dd bs=100 count=1 2>/dev/null | wc -c\n", r"ready\s", False),
+    ("which has no newline", "part\x04", r"part4\b"),
+    ("Ctrl-\\ dumps", ready("cat"), r"ready\s", False),
+    ("with SIGQUIT", "\x1c", r"\^\\"),
+    ("and status 131", "echo code $?\n", r"code 131\b"),
+    ("stop", ready("sleep 100000"), r"ready\s", False),
+    ("a job", "\x1a", r"Stopped"),
+    ("bg", "bg\n", r"sleep 100000"),
+    ("it runs", "jobs\n", r"Running"),
+    ("fg", "fg\n", r"sleep 100000", False),
+    ("Ctrl-C", "\x03", r"\^C"),
+    ("a background read", "cat &\n", r"cat"),
+    ("stops the job", "sleep 1; jobs\n", r"Stopped \(tty input\)"),
+    ("and it can go", "kill %1; kill -CONT %1; wait; echo go''ne\n", r"gone"),
+    ("stty -a", "stty -a\n", r"(?s)speed \d+ baud.*intr = \^C.*susp = \^Z.*\bisig icanon\b.*\becho\b"),
+    ("window size", "stty rows 50 cols 100; stty size\n", r"50 100"),
+    ("SIGWINCH", "sh -c 'trap \"echo wi\"\"nch\" WINCH; stty rows 40 cols 80; echo after'\n", r"winch\s+after|after\s+winch"),
+    ("no SIGWINCH without a change", "sh -c 'trap \"echo wi\"\"nch\" WINCH; stty rows 40 cols 80; echo af\"\"ter'\n",
+     r"(?m)(?<!winch\r\n)^after"),
+    ("vi", "vi /tmp/v\n", r"/tmp/v", False),
+    ("edits", "ihello vi", r"i\x1b\[1;9H", False),
+    ("Escape alone", "\x1b", r"Modified", False),
+    ("saves", ":wq\r", r"1L, 9C"),
+    ("the file", "cat /tmp/v\n", r"(?m)^\r?hello vi\r?$"),
+    ("top", "top -n 1\n", r"(?s)Mem:.*PID.*COMMAND.*\btop -n 1"),
+    ("arrow keys", "echo <xz\x1b[D\x1b[Cy\x1b[D\x1b[Dq\x7f\x1b[H\n".replace("<", ""), r"(?m)^\r?xzy\r?$"),
+    ("insert in the line", "echo xz\x1b[Dy\n", r"(?m)^\r?xyz\r?$"),
+    ("history", "\x1b[A\x1b[A\n", r"(?m)^\r?xzy\r?$"),
+    ("no echo", "stty -echo; read a; stty echo; echo got $a\n", r"echo got", False),
+    ("of what is typed", "secret\n", r"(?<!secret\r\n)got secret"),
+]
+
+
+def run_serial(group, options):
+    shell = Shell(group, options)
+    for play_it in (paste_lines, paste_raw, flow_control):
+        play_it(shell)
+    for step in SERIAL:
+        shell.step(*step)
+    shell.finish()
+
+
+# ---------------------------------------------------------------------------- boot-args
+
+SCRIPT = """#!/bin/busybox sh
+/bin/busybox mount -t proc proc /proc
+for word in "$0" "$@"; do echo "arg <$word>"; done
+/bin/busybox env | while read -r line; do echo "env <$line>"; done
+/bin/busybox grep MemTotal /proc/meminfo
+/bin/busybox {end} -f
+"""
+
+
+class Images:
+    """Initramfs files as people make them: cpio -o -H newc over a folder."""
+
+    def __init__(self):
+        self.dir = os.path.join(ROOT, LOGS, "boot-args")
+        shutil.rmtree(self.dir, ignore_errors=True)
+        os.makedirs(os.path.join(self.dir, "root/bin"))
+        os.makedirs(os.path.join(self.dir, "root/proc"))
+        busybox = next(b for b in ("/usr/bin/busybox", "/bin/busybox") if os.path.exists(b))
+        shutil.copy(busybox, os.path.join(self.dir, "root/bin/busybox"))
+        self.packer = ["cpio"] if shutil.which("cpio") else [busybox, "cpio"]
+        for name, end in (("init", "poweroff"), ("other", "poweroff"), ("again", "reboot"), ("stop", "halt")):
+            self.script("root", name, SCRIPT.format(end=end))
+        self.script("root", "fail", "#!/bin/busybox sh\nexit 1\n")
+        os.makedirs(os.path.join(self.dir, "more"))
+        self.script("more", "init", "#!/bin/busybox sh\necho second archive\n/bin/busybox poweroff -f\n")
+
+    def script(self, tree, name, text):
+        path = os.path.join(self.dir, tree, name)
+        with open(path, "w") as f:
+            f.write(text)
+        os.chmod(path, 0o755)
+
+    def pack(self, tree):
+        root = os.path.join(self.dir, tree)
+        names = subprocess.run(["find", "."], cwd=root, check=True, stdout=subprocess.PIPE).stdout
+        return subprocess.run([*self.packer, "-o", "-H", "newc"], cwd=root, input=names, check=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+    def write(self, name, data):
+        path = os.path.join(self.dir, name)
+        with open(path, "wb") as f:
+            f.write(data)
+        return path
+
+    def make(self):
+        """name: path"""
+        plain = self.pack("root")
+        made = {"plain": plain, "cut": plain[:len(plain) // 2], "double": plain + b"\0" * 512 + self.pack("more"),
+                "junk": b"not an archive" * 100}
+        for kind, command in (("gzip", ["gzip", "-1"]), ("xz", ["xz", "-0"]), ("zstd", ["zstd", "-1"])):
+            if shutil.which(command[0]):
+                made[kind] = subprocess.run(command, input=plain, check=True, stdout=subprocess.PIPE).stdout
+        with open(os.path.join(self.dir, "root/large"), "wb") as f:
+            f.write(b"x" * (40 << 20))
+        made["large"] = self.pack("root")
+        return {name: self.write(name + ".cpio", data) for name, data in made.items()}
+
+
+NO_INIT = r"Kernel panic - not syncing: No working init found"
+DIED = r"Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"
+NOT_TEST = "octavo.test=0 "  # as for a user: a panic does what panic= says
+
+# name, command line, expected end, what the log has, what it has not, other variables
+BOOT_ARGS = [
+    ("plain", "", PASS_STATUS, [r"^arg </init>", r"^env <HOME=/>", r"^env <TERM=linux>"], [r"^arg <.*octavo"], {}),
+    ("rdinit", "rdinit=/other", PASS_STATUS, [r"^arg </other>"], [], {}),
+    ("init", "rdinit=/absent init=/other", PASS_STATUS, [r"/absent is not there", r"^arg </other>"], [], {}),
+    ("init-fails", "rdinit=/absent init=/proc", FAIL_STATUS, [r"Requested init /proc failed"], [], {}),
+    ("words", "first name=value dotted.word=1 TERM=vt100 quoted=\"a b\" -- rest=1 last", PASS_STATUS,
+     [r"^arg <first>", r"^arg <rest=1>\n.*^arg <last>".replace(".*", ""), r"^env <name=value>", r"^env <TERM=vt100>",
+      r"^env <quoted=a b>"],
+     [r"<dotted", r"TERM=linux", r"^env <rest", r"<name=value>\n(.*\n)*arg", r"arg <console"], {}),
+    ("quiet", "quiet", PASS_STATUS, [r"^arg </init>"], [r"Octavo version", r"Run /init"], {}),
+    ("loglevel-6", "loglevel=6", PASS_STATUS, [r"Octavo version"], [r"Command line"], {}),
+    ("loglevel-7", "loglevel=7", PASS_STATUS, [r"Octavo version", r"Command line", r"Run /init"], [], {}),
+    ("mem", "mem=128M", PASS_STATUS, [r"MemTotal: +1(2\d|30)\d{3} kB"], [], {}),
+    ("mem-large", "mem=100G", PASS_STATUS, [r"MemTotal: +51\d{4} kB"], [], {}),
+    ("long-line", "x" * 2100, PASS_STATUS, [r"command line is longer than \d+ bytes and was cut"], [], {}),
+    ("no-initrd", "", FAIL_STATUS, [r"No initramfs arrived", NO_INIT], [], {"INITRD": "none"}),
+    ("cut", "", FAIL_STATUS, [r"initramfs: the archive is cut off", r"not unpacked completely"], [], {"INITRD": "cut"}),
+    ("junk", "", FAIL_STATUS, [r"initramfs: no cpio header at offset 0", NO_INIT], [], {"INITRD": "junk"}),
+    ("gzip", "", FAIL_STATUS, [r"compressed initramfs \(gzip\) is not supported", NO_INIT], [], {"INITRD": "gzip"}),
+    ("xz", "", FAIL_STATUS, [r"compressed initramfs \(xz\) is not supported"], [], {"INITRD": "xz"}),
+    ("zstd", "", FAIL_STATUS, [r"compressed initramfs \(zstd\) is not supported"], [], {"INITRD": "zstd"}),
+    ("double", "", PASS_STATUS, [r"^second archive"], [], {"INITRD": "double"}),
+    ("too-big", "", FAIL_STATUS, [r"initramfs: no room for .*large"], [], {"INITRD": "large", "MEM": "64"}),
+    ("init-exits", "rdinit=/fail", FAIL_STATUS, [DIED, r"end Kernel panic"], [], {}),
+    ("panic-1", NOT_TEST + "panic=1 rdinit=/fail", ENDED, [DIED, r"Rebooting in 1 seconds\.\."], [], {}),
+    ("panic-minus-1", NOT_TEST + "panic=-1 rdinit=/fail", ENDED, [DIED], [r"Rebooting in"], {}),
+    ("panic-0", NOT_TEST + "panic=0 rdinit=/fail", HALTED, [DIED], [r"Rebooting in"], {}),
+    ("restart", "rdinit=/again", ENDED, [r"^arg </again>", r"reboot: Restarting system"], [], {}),
+    ("power-off", NOT_TEST, ENDED, [r"^arg </init>", r"reboot: Power down"], [], {}),
+    ("power-off-q35", NOT_TEST, ENDED, [r"^arg </init>"], [r"safe to switch off"], {"MACHINE": "q35"}),
+    ("restart-q35", "rdinit=/again", ENDED, [r"^arg </again>"], [], {"MACHINE": "q35"}),
+    ("halt", "rdinit=/stop", HALTED, [r"^arg </stop>", r"reboot: System halted"], [], {}),
+]
+
+
+def run_boot_args(group, options):
+    images = Images().make()
+    for name, words, wanted, has, has_not, variables in BOOT_ARGS:
+        variables = dict(variables)
+        initrd = variables.setdefault("INITRD", "plain")
+        if initrd not in images and initrd != "none":
+            group.results.skipped.append((f"{group.name}: {name}", f"no {initrd} on this host"))
+            continue
+        variables["INITRD"] = images.get(initrd, initrd)
+        play(group, options, name, wanted, has, has_not, QUIET if wanted == HALTED else SILENCE,
+             APPEND=words, **variables)
