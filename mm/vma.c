@@ -15,8 +15,8 @@
  * The gap before a stack (VM_GROWSDOWN) is counted smaller by STACK_GUARD_GAP: nothing is placed so
  * close below it that it could grow into its neighbour unnoticed.
  *
- * Two vmas that touch are alike, and are one, if their flags, file and name are equal, their offsets
- * go on, and they can share an anon_vma. All of Linux's eight cases of merging follow from three
+ * Two vmas that touch are alike, and become one, if their flags, file and name are equal, their offsets
+ * go on, and they can share an anon_vma (anon_admits). All of Linux's eight cases of merging follow from three
  * steps: cut at both ends of the range, change the flags, join with the left and with the right
  * neighbour. Where only the border between two vmas moves, it is moved without the detour.
  *
@@ -449,20 +449,12 @@ struct vm_area_struct *vma_split_limited(struct vm_area_struct *vma, vaddr_t add
 
 /* --- merge ---- */
 
-/* Linux merges a vma without an anon_vma only with one that has not inherited its own from a
- * parent: a long chain would grow for nothing. */
-static bool anon_chain_is_short(const struct vm_area_struct *vma)
+/* May pages of anon_vma av come to vma? Not if vma would have to take av over, nor if it has inherited
+ * anon_vmas from a parent: the chain of what is merged would grow with every fork. As Linux decides it,
+ * which asks the neighbour that grows, so that two vmas may merge in one order of calls only. */
+static bool anon_admits(const struct vm_area_struct *vma, const struct anon_vma *av)
 {
-	return vma->anon_vma_chain.next == vma->anon_vma_chain.prev;
-}
-
-static bool anon_vmas_compatible(const struct vm_area_struct *l, const struct vm_area_struct *r)
-{
-	if (l->anon_vma == r->anon_vma)
-		return true;
-	if (l->anon_vma && r->anon_vma)
-		return false;
-	return anon_chain_is_short(l->anon_vma ? l : r);
+	return vma->anon_vma == av || (!av && vma->anon_vma_chain.next == vma->anon_vma_chain.prev);
 }
 
 static bool flags_mergeable(unsigned long a, unsigned long b)
@@ -470,32 +462,45 @@ static bool flags_mergeable(unsigned long a, unsigned long b)
 	return !((a ^ b) & ~VM_SOFTDIRTY) && !(a & VM_DONTEXPAND);
 }
 
-/* But for what lies in the flags. */
+/* But for what lies in the flags and the anon_vmas. */
 static bool vmas_continue(const struct vm_area_struct *l, const struct vm_area_struct *r)
 {
 	return l && r && l->end == r->start && l->file == r->file && l->name == r->name &&
-	       l->pgoff + vma_pages(l) == r->pgoff && anon_vmas_compatible(l, r);
+	       l->pgoff + vma_pages(l) == r->pgoff;
 }
 
-/* Could vma have a page more of this kind, at pgoff in its object? */
+/* Could the edge of vma's neighbour move over it, if vma had these flags? */
+static bool prev_admits(const struct vm_area_struct *vma, unsigned long flags)
+{
+	return vmas_continue(vma->prev, vma) && flags_mergeable(vma->prev->flags, flags) &&
+	       anon_admits(vma->prev, vma->anon_vma);
+}
+
+static bool next_admits(const struct vm_area_struct *vma, unsigned long flags)
+{
+	return vmas_continue(vma, vma->next) && flags_mergeable(vma->next->flags, flags) &&
+	       anon_admits(vma->next, vma->anon_vma);
+}
+
+/* Could vma have pages more of this kind, at pgoff in its object, and perhaps of av? */
 static bool vma_admits(const struct vm_area_struct *vma, unsigned long flags,
-		       const struct mappable *file, u64 at, u64 pgoff)
+		       const struct mappable *file, u64 at, u64 pgoff, const struct anon_vma *av)
 {
 	return vma->file == file && at == pgoff && !vma->name &&
-	       flags_mergeable(vma->flags, flags) && (!vma->anon_vma || anon_chain_is_short(vma));
+	       flags_mergeable(vma->flags, flags) && anon_admits(vma, av);
 }
 
-static bool vmas_alike(const struct vm_area_struct *l, const struct vm_area_struct *r)
-{
-	return vmas_continue(l, r) && flags_mergeable(l->flags, r->flags);
-}
-
-/* l and r are alike but for where they meet: l is to have pages of r. */
+/* dst is to have pages of src. A fault in dst must not use the anon_vma before it is linked. */
 static int borrow_anon_vma(struct vm_area_struct *dst, struct vm_area_struct *src)
 {
+	int err;
+
 	if (dst->anon_vma || !src->anon_vma)
 		return 0;
-	return share_anon_vma(dst, src);
+	down_write(&dst->lock);
+	err = share_anon_vma(dst, src);
+	up_write(&dst->lock);
+	return err;
 }
 
 /* l and r, alike, become one. True if they did: it is l, and r is gone. */
@@ -515,35 +520,36 @@ static bool vma_join(struct vm_area_struct *l, struct vm_area_struct *r)
 
 struct vm_area_struct *vma_merge(struct vm_area_struct *vma)
 {
-	if (vmas_alike(vma, vma->next))
-		vma_join(vma, vma->next);
-	if (vmas_alike(vma->prev, vma)) {
-		struct vm_area_struct *prev = vma->prev;
+	struct vm_area_struct *prev = vma->prev, *next = vma->next;
+	bool with_prev = prev_admits(vma, vma->flags), with_next = next_admits(vma, vma->flags);
 
-		if (vma_join(prev, vma))
-			return prev;
-	}
-	return vma;
+	if (with_next && with_prev && prev->anon_vma && next->anon_vma &&
+	    prev->anon_vma != next->anon_vma)
+		with_next = false;
+	if (with_next)
+		vma_join(vma, next);
+	return with_prev && vma_join(prev, vma) ? prev : vma;
 }
 
 struct vm_area_struct *vma_extend_over(struct mm_struct *mm, vaddr_t start, vaddr_t end,
 				       unsigned long flags, struct mappable *file, u64 pgoff)
 {
 	struct vm_area_struct *next = find_vma(mm, start), *prev = vma_before(mm, next);
+	u64 pgend = pgoff + ((end - start) >> PAGE_SHIFT);
 
+	if (!next || next->start != end || !vma_admits(next, flags, file, next->pgoff, pgend, NULL))
+		next = NULL;
 	if (prev && prev->end == start &&
-	    vma_admits(prev, flags, file, prev->pgoff + vma_pages(prev), pgoff)) {
+	    vma_admits(prev, flags, file, prev->pgoff + vma_pages(prev), pgoff,
+		       next ? next->anon_vma : NULL)) {
 		vma_set_bounds(prev, prev->start, end, prev->pgoff);
-		if (vmas_alike(prev, next))
+		if (next)
 			vma_join(prev, next);
 		return prev;
 	}
-	if (next && next->start == end &&
-	    vma_admits(next, flags, file, next->pgoff, pgoff + ((end - start) >> PAGE_SHIFT))) {
+	if (next)
 		vma_set_bounds(next, start, next->end, pgoff);
-		return next;
-	}
-	return NULL;
+	return next;
 }
 
 /* --- other flags for a part ---- */
@@ -553,8 +559,7 @@ static struct vm_area_struct *move_border_down(struct vm_area_struct *vma, vaddr
 {
 	struct vm_area_struct *next = vma->next;
 
-	if (borrow_anon_vma(next, vma))
-		return ERR_PTR(-ENOMEM);
+	debug_assert(!vma->anon_vma || next->anon_vma == vma->anon_vma);
 	vma_set_bounds(next, start, next->end, next->pgoff - ((next->start - start) >> PAGE_SHIFT));
 	vma_set_bounds(vma, vma->start, start, vma->pgoff);
 	return next;
@@ -565,8 +570,7 @@ static struct vm_area_struct *move_border_up(struct vm_area_struct *vma, vaddr_t
 {
 	struct vm_area_struct *prev = vma->prev;
 
-	if (borrow_anon_vma(prev, vma))
-		return ERR_PTR(-ENOMEM);
+	debug_assert(!vma->anon_vma || prev->anon_vma == vma->anon_vma);
 	vma_set_bounds(prev, prev->start, end, prev->pgoff);
 	vma_set_bounds(vma, end, vma->end, vma->pgoff + ((end - vma->start) >> PAGE_SHIFT));
 	return prev;
@@ -579,14 +583,12 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, vaddr_t start, vad
 
 	debug_assert(vma->start <= start && start < end && end <= vma->end);
 	if (start > vma->start) {
-		if (end == vma->end && vmas_continue(vma, vma->next) &&
-		    flags_mergeable(vma->next->flags, flags))
+		if (end == vma->end && next_admits(vma, flags))
 			return move_border_down(vma, start);
 		vma = vma_split_limited(vma, start);
 		if (IS_ERR(vma))
 			return vma;
-	} else if (end < vma->end && vmas_continue(vma->prev, vma) &&
-		   flags_mergeable(vma->prev->flags, flags)) {
+	} else if (end < vma->end && prev_admits(vma, flags)) {
 		return move_border_up(vma, end);
 	}
 	if (end < vma->end) {
