@@ -92,14 +92,29 @@ static int range_start(struct vm_area_struct *vma, vaddr_t *start, vaddr_t end, 
 	return grows & PROT_GROWSUP ? -EINVAL : 0; /* nothing grows upwards here */
 }
 
+/* Locked pages that become private ones by a write: from the first such piece to the last. */
+struct to_populate {
+	vaddr_t start, end;
+};
+
+static void note_populate(struct to_populate *p, unsigned long old, unsigned long new_,
+			  vaddr_t start, vaddr_t end)
+{
+	if ((old & (VM_LOCKED | VM_WRITE | VM_SHARED)) != VM_LOCKED || !(new_ & VM_WRITE))
+		return;
+	if (!p->end)
+		p->start = start;
+	p->end = end;
+}
+
 static int protect_range(struct mm_struct *mm, vaddr_t start, vaddr_t end, int prot, int grows,
-			 bool *populate)
+			 struct to_populate *populate)
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
 	int err = range_start(vma, &start, end, grows);
 
 	while (!err) {
-		unsigned long flags = flags_with_prot(vma->flags, prot);
+		unsigned long old = vma->flags, flags = flags_with_prot(old, prot);
 		vaddr_t stop = min(vma->end, end);
 
 		if (exceeds_may(flags))
@@ -107,8 +122,7 @@ static int protect_range(struct mm_struct *mm, vaddr_t start, vaddr_t end, int p
 		err = protect_piece(&vma, start, stop, flags);
 		if (err)
 			return err;
-		*populate |= (vma->flags & (VM_LOCKED | VM_WRITE | VM_SHARED)) ==
-			     (VM_LOCKED | VM_WRITE);
+		note_populate(populate, old, flags, start, stop);
 		start = stop;
 		if (start >= end)
 			return 0;
@@ -124,7 +138,7 @@ long do_mprotect(struct mm_struct *mm, vaddr_t addr, size_t len, int prot)
 {
 	int grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
 	vaddr_t end = addr + PAGE_ALIGN(len);
-	bool populate = false;
+	struct to_populate populate = {0};
 	long err;
 
 	prot &= ~(PROT_GROWSDOWN | PROT_GROWSUP);
@@ -140,7 +154,7 @@ long do_mprotect(struct mm_struct *mm, vaddr_t addr, size_t len, int prot)
 		return -EINTR;
 	err = protect_range(mm, addr, end, prot, grows, &populate);
 	up_write(&mm->mmap_lock);
-	if (!err && populate)
-		(void)mm_populate(mm, addr, end - addr, true);
+	if (populate.end)
+		(void)mm_populate(mm, populate.start, populate.end - populate.start, true);
 	return err;
 }
