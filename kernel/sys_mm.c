@@ -85,11 +85,10 @@ SYSCALL3(msync, unsigned long, addr, size_t, len, int, flags)
 static long mincore_chunks(unsigned long addr, size_t pages, u8 __user *vec, u8 *buf)
 {
 	while (pages) {
-		size_t n = min(pages, (size_t)PAGE_SIZE);
-		long err = do_mincore(current_mm(), addr, n, buf);
+		long n = do_mincore(current_mm(), addr, min(pages, (size_t)PAGE_SIZE), buf);
 
-		if (err)
-			return err;
+		if (n < 0)
+			return n;
 		if (copy_to_user(vec, buf, n))
 			return -EFAULT;
 		addr += n << PAGE_SHIFT;

@@ -59,23 +59,17 @@ static void mincore_vma(const struct vm_area_struct *vma, vaddr_t start, vaddr_t
 
 long do_mincore(struct mm_struct *mm, vaddr_t addr, size_t n, u8 *vec)
 {
-	vaddr_t end = addr + (n << PAGE_SHIFT);
-	long err = 0;
+	struct vm_area_struct *vma;
+	long done = -ENOMEM;
 
 	down_read(&mm->mmap_lock);
-	while (addr < end) {
-		struct vm_area_struct *vma = vma_lookup(mm, addr);
-		vaddr_t stop;
+	vma = vma_lookup(mm, addr);
+	if (vma) {
+		vaddr_t end = min(vma->end, addr + (n << PAGE_SHIFT));
 
-		if (!vma) {
-			err = -ENOMEM;
-			break;
-		}
-		stop = min(vma->end, end);
-		mincore_vma(vma, addr, stop, vec);
-		vec += (stop - addr) >> PAGE_SHIFT;
-		addr = stop;
+		mincore_vma(vma, addr, end, vec);
+		done = (long)((end - addr) >> PAGE_SHIFT);
 	}
 	up_read(&mm->mmap_lock);
-	return err;
+	return done;
 }

@@ -160,7 +160,8 @@ long do_mremap(struct mm_struct *mm, vaddr_t old, size_t old_len, size_t new_len
 	       vaddr_t new_addr);
 long do_madvise(struct mm_struct *mm, vaddr_t addr, size_t len, int advice);
 long do_msync(struct mm_struct *mm, vaddr_t addr, size_t len, int flags);
-/* Fills vec (kernel memory, one byte a page) for n pages from addr. -ENOMEM: unmapped. */
+/* Fills vec (kernel memory, one byte a page) for n pages from addr, or as many as the vma there has:
+ * their number. -ENOMEM: unmapped. */
 long do_mincore(struct mm_struct *mm, vaddr_t addr, size_t n, u8 *vec);
 /* exec's stack: a VM_GROWSDOWN vma of size bytes ending at top. */
 long mm_map_stack(struct mm_struct *mm, vaddr_t top, size_t size, bool executable);
