@@ -187,7 +187,7 @@ static int remove_piece(struct mm_struct *mm, vaddr_t *start, vaddr_t end, int *
 	}
 	if ((vma->flags & VM_LOCKED) || !vma->file || !vma->file->mapping)
 		err = -EINVAL;
-	else if ((vma->flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
+	else if ((vma->flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
 		err = -EACCES;
 	if (err)
 		goto out;
@@ -233,21 +233,25 @@ static int populate_fault(struct mm_struct *mm, vaddr_t addr, bool write)
 static int advise_populate(struct mm_struct *mm, vaddr_t start, vaddr_t end, bool write)
 {
 	unsigned long need = write ? VM_WRITE : VM_READ;
+	int hole = 0;
 
 	while (start < end) {
 		struct vm_area_struct *vma;
-		vaddr_t stop = 0;
+		vaddr_t stop = end;
 		int err = 0;
 
 		down_read(&mm->mmap_lock);
-		vma = vma_lookup(mm, start);
-		if (!vma)
-			err = -ENOMEM;
-		else if (!(vma->flags & need))
-			err = -EINVAL;
-		else
+		vma = find_vma_intersection(mm, start, end);
+		if (!vma || start < vma->start)
+			hole = -ENOMEM;
+		if (vma) {
+			start = max(start, vma->start);
 			stop = min(end, vma->end);
+			err = vma->flags & need ? 0 : -EINVAL;
+		}
 		up_read(&mm->mmap_lock);
+		if (!vma)
+			break;
 		for (; !err && start < stop; start += PAGE_SIZE) {
 			err = populate_fault(mm, start, write);
 			cond_resched();
@@ -255,7 +259,7 @@ static int advise_populate(struct mm_struct *mm, vaddr_t start, vaddr_t end, boo
 		if (err)
 			return err;
 	}
-	return 0;
+	return hole;
 }
 
 static bool advice_known(int advice)
@@ -341,7 +345,7 @@ long do_msync(struct mm_struct *mm, vaddr_t addr, size_t len, int flags)
 	if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || !IS_ALIGNED(addr, PAGE_SIZE) ||
 	    ((flags & MS_ASYNC) && (flags & MS_SYNC)))
 		return -EINVAL;
-	if (end < addr || (len && end == addr))
+	if (end < addr)
 		return -ENOMEM;
 	while (addr < end && !err)
 		err = sync_piece(mm, &addr, end, flags, &hole);

@@ -109,12 +109,18 @@ static bool range_is_free(struct mm_struct *mm, vaddr_t addr, size_t len)
 	return !vma || addr + len <= vma_start_gap(vma);
 }
 
+/* Linux: MAP_32BIT means the second GiB, for code models that need 31 bits, or a hint below. */
+static vaddr_t address_limit(int flags)
+{
+	return (flags & (MAP_32BIT | MAP_FIXED)) == MAP_32BIT ? 1UL << 31 : TASK_SIZE;
+}
+
 static vaddr_t choose_address(struct mm_struct *mm, size_t len, int flags)
 {
 	vaddr_t addr, low = max(sysctl_mmap_min_addr, PAGE_SIZE);
 
-	if (flags & MAP_32BIT) /* Linux: the second GiB, for code models that need 31 bits */
-		return vma_gap_bottomup(mm, 1UL << 30, 1UL << 31, len);
+	if (flags & MAP_32BIT)
+		return vma_gap_bottomup(mm, 1UL << 30, address_limit(flags), len);
 	addr = vma_gap_topdown(mm, low, mm->mmap_base, len);
 	if (!addr) /* the rest: from a third up, as Linux falls back */
 		addr = vma_gap_bottomup(mm, PAGE_ALIGN(TASK_SIZE / 3), TASK_SIZE, len);
@@ -123,17 +129,19 @@ static vaddr_t choose_address(struct mm_struct *mm, size_t len, int flags)
 
 long get_unmapped_area(struct mm_struct *mm, vaddr_t addr, size_t len, int flags)
 {
-	if (len > TASK_SIZE)
+	vaddr_t limit = address_limit(flags);
+
+	if (len > limit)
 		return -ENOMEM;
 	if (!(flags & MAP_FIXED)) {
 		addr &= PAGE_MASK;
 		if (addr && addr < sysctl_mmap_min_addr)
 			addr = PAGE_ALIGN(sysctl_mmap_min_addr);
-		if (!addr || addr > TASK_SIZE - len || !range_is_free(mm, addr, len))
+		if (!addr || addr > limit - len || !range_is_free(mm, addr, len))
 			addr = choose_address(mm, len, flags);
 		return addr ? (long)addr : -ENOMEM;
 	}
-	if (addr > TASK_SIZE - len)
+	if (addr > limit - len)
 		return -ENOMEM;
 	if (!IS_ALIGNED(addr, PAGE_SIZE))
 		return -EINVAL;
@@ -576,8 +584,11 @@ long do_mmap(struct mm_struct *mm, struct mappable *file, vaddr_t addr, size_t l
 
 /* --- the program break ---- */
 
+/* A heap that was unmapped by other means does not shrink, as on Linux. */
 static int brk_shrink(struct mm_struct *mm, vaddr_t from, vaddr_t to, struct vma_graveyard *dead)
 {
+	if (!find_vma_intersection(mm, from, to))
+		return -ENOMEM;
 	return munmap_locked(mm, from, to - from, dead);
 }
 

@@ -93,7 +93,7 @@ static bool can_grow_in_place(struct mremap_request *r, struct vm_area_struct *v
 	vaddr_t end = r->old + r->new_len;
 
 	return r->old + r->old_len == vma->end && end > r->old && end <= TASK_SIZE &&
-	       (!vma->next || end <= vma_start_gap(vma->next));
+	       (!vma->next || end <= vma->next->start);
 }
 
 static void grow_in_place(struct mremap_request *r, struct vm_area_struct *vma)

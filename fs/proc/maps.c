@@ -227,13 +227,13 @@ static void show_sizes(struct seq_file *m, const struct mem_size *s, bool rollup
 	pss_line(m, "Locked:", s->pss_locked);
 }
 
-/* Two letters a flag, in the order of the bits. */
+/* Two letters a flag, in the order of the bits. Linux 6.1 has none for VM_LOCKONFAULT. */
 static void show_vm_flags(struct seq_file *m, unsigned long flags)
 {
 	static const char names[32][3] = {
 		[0] = "rd",  [1] = "wr",  [2] = "ex",  [3] = "sh",  [4] = "mr",  [5] = "mw",
 		[6] = "me",  [7] = "ms",  [8] = "gd",  [10] = "pf", [13] = "lo", [14] = "io",
-		[15] = "sr", [16] = "rr", [17] = "dc", [18] = "de", [19] = "lf", [20] = "ac",
+		[15] = "sr", [16] = "rr", [17] = "dc", [18] = "de", [19] = "??", [20] = "ac",
 		[21] = "nr", [22] = "ht", [23] = "sf", [24] = "ar", [25] = "wf", [26] = "dd",
 		[27] = "sd", [28] = "mm", [29] = "hg", [30] = "nh", [31] = "mg",
 	};
