@@ -44,6 +44,8 @@ static long set_flags(struct file *f, unsigned int flags)
 	if ((flags & O_NOATIME) && !(f->flags & O_NOATIME) && current->cred.fsuid != 0 &&
 	    current->cred.fsuid != f->inode->uid)
 		return -EPERM;
+	if ((flags & O_DIRECT) && !S_ISFIFO(f->inode->mode))
+		return -EINVAL;
 	f->flags = (f->flags & ~SETFL_MASK) | (flags & SETFL_MASK);
 	return 0;
 }

@@ -147,8 +147,10 @@ struct file *file_open_path(const struct path *p, unsigned int flags)
 		       inode->fops ? inode->fops : &no_ops);
 	if (!f)
 		return ERR_PTR(-ENOMEM);
+	if (flags & O_DIRECT) /* no file system here reads past the cache */
+		err = -EINVAL;
 	f->flags |= flags & O_NOCTTY; /* a terminal's open() looks at it */
-	if (f->can_write && S_ISREG(inode->mode)) {
+	if (!err && f->can_write && S_ISREG(inode->mode)) {
 		err = get_write_access(inode);
 		f->wrote = !err;
 	}

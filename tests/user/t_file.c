@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 
 #ifndef SEEK_DATA
 #define SEEK_DATA 3
@@ -878,6 +879,28 @@ TEST_MEM(memory_back, 48, "the memory of files that does not come back with unli
 	}
 	OK(ut_slurp("/proc/meminfo", info, sizeof(info)));
 	CHECK(strtol(strstr(info, "MemFree:") + 8, NULL, 10) > 0);
+}
+
+TEST(no_direct, "O_DIRECT that a file system without direct I/O takes and then ignores")
+{
+	int fd = ut_file("f", "x", 1), p[2];
+
+	CHECK_ERRNO(open("f", O_RDONLY | O_DIRECT), EINVAL);
+	CHECK_ERRNO(open("new", O_CREAT | O_WRONLY | O_DIRECT, 0600), EINVAL);
+	CHECK_ERRNO(fcntl(fd, F_SETFL, O_DIRECT), EINVAL);
+	OK(pipe(p));
+	OK(fcntl(p[1], F_SETFL, O_DIRECT));
+	CHECK_EQ(OK(fcntl(p[1], F_GETFL)) & O_DIRECT, O_DIRECT);
+}
+
+TEST(no_xattr, "ENOSYS for an attribute, which ls -l reports file by file")
+{
+	char buf[8];
+	int fd = ut_file("f", "x", 1);
+
+	CHECK_ERRNO(getxattr("f", "user.a", buf, sizeof(buf)), EOPNOTSUPP);
+	CHECK_ERRNO(lgetxattr("f", "user.a", buf, sizeof(buf)), EOPNOTSUPP);
+	CHECK_ERRNO(fgetxattr(fd, "user.a", buf, sizeof(buf)), EOPNOTSUPP);
 }
 
 TEST(tools, "busybox's tools on files: sort, awk, gzip, sha256sum, dd, sed, find, tar")
