@@ -33,7 +33,6 @@
 
 #define CR0_PE		(1 << 0)
 #define CR0_MP		(1 << 1)
-#define CR0_EM		(1 << 2)
 #define CR0_NE		(1 << 5)
 #define CR0_WP		(1 << 16)
 #define CR0_PG		(1 << 31)

@@ -37,7 +37,6 @@ enum {
 #define ONLCR  0000004
 #define OCRNL  0000010
 #define ONOCR  0000020
-#define ONLRET 0000040
 #define TABDLY 0014000
 
 #define B115200 0010002
@@ -54,7 +53,6 @@ enum {
 #define NOFLSH  0000200
 #define TOSTOP  0000400
 #define ECHOCTL 0001000
-#define ECHOPRT 0002000
 #define ECHOKE  0004000
 #define IEXTEN  0100000
 
@@ -65,7 +63,6 @@ enum {
 #define TCSBRK     0x5409
 #define TCXONC     0x540A
 #define TCFLSH     0x540B
-#define TIOCEXCL   0x540C
 #define TIOCSCTTY  0x540E
 #define TIOCGPGRP  0x540F
 #define TIOCSPGRP  0x5410
@@ -82,5 +79,4 @@ enum {
 #define TCIOFLUSH  2
 #define TCOOFF     0
 #define TCOON      1
-#define TCIOFF     2
 #define TCION      3

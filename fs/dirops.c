@@ -67,7 +67,7 @@ static struct dentry *new_entry(struct path *dir, const struct walk *w, bool is_
 	return d ? d : ERR_PTR(-ENOMEM);
 }
 
-int create_begin(int dfd, const char *name, bool is_dir, struct create_ctx *c)
+static int create_begin(int dfd, const char *name, bool is_dir, struct create_ctx *c)
 {
 	struct walk w;
 	int err = walk_begin(&w, dfd, name, 0);
@@ -92,7 +92,7 @@ int create_begin(int dfd, const char *name, bool is_dir, struct create_ctx *c)
 	return err;
 }
 
-int create_end(struct create_ctx *c, int err)
+static int create_end(struct create_ctx *c, int err)
 {
 	up_write(&c->parent.dentry->inode->lock);
 	dput(c->dentry);

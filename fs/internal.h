@@ -55,10 +55,6 @@ int fd_set_cloexec(int fd, bool on);
 long fcntl_getlk(struct file *f, void __user *arg);
 long fcntl_setlk(struct file *f, void __user *arg, bool wait);
 
-/* pipe.c */
-int fifo_open(struct inode *inode, struct file *f);
-long pipe_ioctl(struct file *f, unsigned int cmd, unsigned long arg);
-
 /* select.c, stat.c ... */
 /* AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH as LOOKUP_*. */
 static inline unsigned int lookup_flags_of(int at_flags)

@@ -20,7 +20,7 @@ static struct kmem_cache *inode_cache;
 static atomic_long_t last_ino = ATOMIC_INIT(0);
 static atomic_long_t last_dev = ATOMIC_INIT(0);
 
-u64 get_next_ino(void)
+static u64 get_next_ino(void)
 {
 	return (u64)atomic_long_inc_return(&last_ino);
 }

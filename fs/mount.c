@@ -200,7 +200,7 @@ bool follow_up(struct path *p)
 	return true;
 }
 
-struct mount *mount_next(struct mount *m)
+static struct mount *mount_next(struct mount *m)
 {
 	struct mount *next = NULL;
 

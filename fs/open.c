@@ -103,7 +103,7 @@ static int check_size_limit(const struct inode *i, loff_t size)
 	return 0;
 }
 
-int vfs_truncate(struct path *p, loff_t size)
+static int vfs_truncate(struct path *p, loff_t size)
 {
 	struct inode *i = p->dentry->inode;
 	int err;
@@ -343,7 +343,7 @@ static struct file *open_how(int dfd, const char *name, struct open_how *how)
 	return f;
 }
 
-struct file *do_filp_open(int dfd, const char *name, unsigned int flags, kmode_t mode)
+static struct file *do_filp_open(int dfd, const char *name, unsigned int flags, kmode_t mode)
 {
 	struct open_how how = {.flags = flags, .mode = mode};
 

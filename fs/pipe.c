@@ -408,7 +408,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt)
 	return events;
 }
 
-long pipe_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
+static long pipe_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 {
 	struct pipe *p = f->inode->pipe;
 	int bytes = 0;
@@ -566,7 +566,7 @@ static int fifo_open_locked(struct pipe *p, struct file *f)
 	return 0;
 }
 
-int fifo_open(struct inode *inode, struct file *f)
+static int fifo_open(struct inode *inode, struct file *f)
 {
 	struct pipe *p = fifo_get(inode);
 	int err;

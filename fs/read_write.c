@@ -129,7 +129,7 @@ ssize_t generic_file_read(struct file *f, void __user *buf, size_t n, loff_t *po
 	return ret;
 }
 
-ssize_t generic_write_checks(struct file *f, loff_t *pos, size_t n)
+static ssize_t generic_write_checks(struct file *f, loff_t *pos, size_t n)
 {
 	unsigned long limit = rlimit(RLIMIT_FSIZE);
 	struct inode *i = f->inode;
@@ -212,7 +212,7 @@ ssize_t generic_file_write(struct file *f, const void __user *buf, size_t n, lof
 	return generic_file_writev(f, &iov, 1, pos);
 }
 
-ssize_t vfs_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
+static ssize_t vfs_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
 {
 	if (!f->can_read)
 		return -EBADF;
@@ -225,7 +225,7 @@ ssize_t vfs_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
 	return f->ops->read(f, buf, min(n, MAX_RW_COUNT), pos);
 }
 
-ssize_t vfs_write(struct file *f, const void __user *buf, size_t n, loff_t *pos)
+static ssize_t vfs_write(struct file *f, const void __user *buf, size_t n, loff_t *pos)
 {
 	if (!f->can_write)
 		return -EBADF;
@@ -331,8 +331,8 @@ static ssize_t check_iovec(struct iovec *iov, unsigned long nr)
 	return (ssize_t)total;
 }
 
-ssize_t import_iovec(const struct iovec __user *uiov, unsigned long nr, struct iovec *fast,
-		     struct iovec **out)
+static ssize_t import_iovec(const struct iovec __user *uiov, unsigned long nr, struct iovec *fast,
+			    struct iovec **out)
 {
 	struct iovec *iov = fast;
 	ssize_t ret;

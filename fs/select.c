@@ -92,7 +92,7 @@ void poll_wait(struct file *f, struct wait_queue *wq, struct poll_table *pt)
 	add_wait_queue(wq, &e->we);
 }
 
-u32 vfs_poll(struct file *f, struct poll_table *pt)
+static u32 vfs_poll(struct file *f, struct poll_table *pt)
 {
 	if (!f->ops->poll)
 		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;

@@ -41,10 +41,6 @@ ssize_t seq_read(struct file *f, void __user *buf, size_t n, loff_t *pos);
 loff_t seq_lseek(struct file *f, loff_t off, int whence);
 /* Frees the seq_file; private is the caller's own business (seq_private() before). */
 void seq_release(struct file *f);
-static inline void *seq_private(struct file *f)
-{
-	return ((struct seq_file *)f->private)->private;
-}
 
 void seq_printf(struct seq_file *m, const char *fmt, ...) __printf(2, 3);
 void seq_puts(struct seq_file *m, const char *s);

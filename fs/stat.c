@@ -189,7 +189,7 @@ SYSCALL0(getxattr)
 #define ST_VALID         0x20
 #define ST_RELATIME      0x1000
 
-int vfs_statfs(struct super_block *sb, struct kstatfs *st)
+static int vfs_statfs(struct super_block *sb, struct kstatfs *st)
 {
 	*st = (struct kstatfs){
 		.type = ANON_INODE_MAGIC,

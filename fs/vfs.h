@@ -410,7 +410,6 @@ void get_fs_pwd(struct path *out);
 int path_lookup(int dfd, const char *name, unsigned int lookup_flags, struct path *out);
 /* The kernel's own open: ERR_PTR on failure. */
 struct file *filp_open(const char *name, unsigned int flags, kmode_t mode);
-struct file *do_filp_open(int dfd, const char *name, unsigned int flags, kmode_t mode);
 /* For exec: opens for reading, requires x permission and a regular file (EACCES), not noexec mount. */
 struct file *open_exec(const char *name);
 ssize_t kernel_read(struct file *f, void *buf, size_t n, loff_t pos);
@@ -429,8 +428,6 @@ int file_remove_privs(struct inode *inode);
 /* 0, or -EROFS if this mount or its file system is read-only. */
 int mnt_want_write(const struct mount *mnt);
 int vfs_getattr(const struct path *p, struct kstat *st);
-int vfs_truncate(struct path *p, loff_t size);
-int vfs_statfs(struct super_block *sb, struct kstatfs *st);
 
 /* A directory's entry to be created, removed or found; its directory is locked for writing. */
 #define F_SEAL_SEAL         0x1u
@@ -446,8 +443,6 @@ struct create_ctx {
 };
 /* Begins the creation of the path: resolves, locks, checks that it does not exist (-EEXIST) and that
  * it may be created. create_end() with the operation's result undoes all. */
-int create_begin(int dfd, const char *name, bool is_dir, struct create_ctx *c);
-int create_end(struct create_ctx *c, int err);
 /* For the kernel itself (initramfs): make one thing at a path, as the running task. */
 int vfs_mknod_path(int dfd, const char *name, kmode_t mode, kdev_t rdev);
 int vfs_mkdir_path(int dfd, const char *name, kmode_t mode);
@@ -491,7 +486,6 @@ bool follow_mounts(struct path *p);
 /* Up from a mount's root to the place it is mounted on. False at the top. */
 bool follow_up(struct path *p);
 /* The mount after m in all_mounts, referenced (m is put); NULL gives the first, and ends. */
-struct mount *mount_next(struct mount *m);
 /* Text for /proc/mounts and /proc/PID/mountinfo, as the running task sees it. */
 struct seq_file;
 int mounts_show(struct seq_file *m, void *unused);
@@ -512,11 +506,8 @@ int do_umount(const char *target, int flags);
 #define POLLWRNORM 0x100
 /* A driver's poll() calls this for each queue that signals a change, then returns what is ready now. */
 void poll_wait(struct file *f, struct wait_queue *wq, struct poll_table *pt);
-u32 vfs_poll(struct file *f, struct poll_table *pt); /* pt NULL: only asks */
 
 /* --- reading and writing (fs/read_write.c) ----------------------------------------------------- */
-ssize_t vfs_read(struct file *f, void __user *buf, size_t n, loff_t *pos);
-ssize_t vfs_write(struct file *f, const void __user *buf, size_t n, loff_t *pos);
 ssize_t kernel_write(struct file *f, const void *buf, size_t n, loff_t pos);
 /* Of files in the page cache. */
 ssize_t generic_file_read(struct file *f, void __user *buf, size_t n, loff_t *pos);
@@ -525,12 +516,6 @@ ssize_t generic_file_write(struct file *f, const void __user *buf, size_t n, lof
 void file_accessed(struct file *f); /* relatime */
 struct timespec64 current_time(void);
 struct timespec64 ns_to_timespec64(ktime_t ns);
-/* Checks and copies an array of parts: their total, or -EINVAL, -EFAULT, -ENOMEM. *out is fast (of 8) or kmalloc'ed:
- * free it if it is not fast. */
-ssize_t import_iovec(const struct iovec __user *uiov, unsigned long nr, struct iovec *fast,
-		     struct iovec **out);
-/* Before a write of n bytes at *pos: O_APPEND, RLIMIT_FSIZE; how many may be written, or -EFBIG. */
-ssize_t generic_write_checks(struct file *f, loff_t *pos, size_t n);
 
 /* --- helpers for file systems (fs/libfs.c) --------------------------------------------------- */
 struct inode *inode_alloc(struct super_block *sb, kmode_t mode); /* count 1, ino set; NULL */
@@ -543,7 +528,6 @@ void inode_init_owner(struct inode *i, const struct inode *dir, kmode_t mode);
 int simple_setattr(struct inode *i, const struct iattr *attr);
 void fill_kstat(struct inode *i, struct kstat *st);  /* what getattr starts with */
 extern const struct file_operations simple_dir_fops; /* dcache_readdir */
-u64 get_next_ino(void);
 kdev_t get_anon_dev(void);
 #define MAJOR(dev) ((unsigned int)(((dev) >> 8) & 0xfff))
 #define MINOR(dev) ((unsigned int)(((dev)&0xff) | (((dev) >> 12) & 0xfff00)))

@@ -89,17 +89,6 @@ struct task *task_find_get(pid_t tid)
 	return t;
 }
 
-struct process *process_find_get(pid_t pid)
-{
-	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
-	struct process *p = process_find_locked(pid);
-
-	if (p)
-		atomic_inc(&p->count);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	return p;
-}
-
 struct process *process_next_get(pid_t *pid)
 {
 	unsigned long flags = spin_lock_irqsave(&tasklist_lock);

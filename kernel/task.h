@@ -189,7 +189,6 @@ extern struct process *init_process;
 
 /* A reference to the task / process with that id, or NULL. */
 struct task *task_find_get(pid_t tid);
-struct process *process_find_get(pid_t pid);
 void task_put(struct task *t);
 void process_put(struct process *p);
 /* The mm of a process with its users count raised, or NULL (kernel thread, zombie). */

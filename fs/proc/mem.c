@@ -26,7 +26,7 @@ static void show_number(struct seq_file *m, const char *label, unsigned long v, 
 	seq_printf(m, "%-16s%8lu%s\n", label, v, unit);
 }
 
-void proc_show_kb(struct seq_file *m, const char *label, unsigned long pages)
+static void proc_show_kb(struct seq_file *m, const char *label, unsigned long pages)
 {
 	show_number(m, label, PAGES_TO_KB(pages), " kB");
 }

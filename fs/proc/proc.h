@@ -62,7 +62,6 @@ struct super_block *proc_make_sb(const struct file_system_type *t, const struct 
 struct inode *proc_new_inode(struct super_block *sb, const struct proc_entry *e, struct task *task,
 			     bool group, int fd);
 u64 proc_ino(const struct proc_entry *e, const struct task *task, int fd);
-const struct proc_entry *proc_find(const struct proc_entry *table, const char *name);
 struct inode *proc_lookup(struct inode *dir, struct dentry *parent, const char *name);
 /* Emits "." and ".." and the table from ctx->pos on. False: the buffer is full. */
 bool proc_emit_table(struct file *f, struct dir_context *ctx, const struct proc_entry *table);
@@ -133,7 +132,6 @@ int proc_vmstat_show(struct seq_file *m, struct proc_inode *pi);
 int proc_slabinfo_show(struct seq_file *m, struct proc_inode *pi);
 int proc_swaps_show(struct seq_file *m, struct proc_inode *pi);
 extern const struct file_operations proc_kpagecount_fops, proc_kpageflags_fops;
-void proc_show_kb(struct seq_file *m, const char *label, unsigned long pages);
 
 int proc_kstat_show(struct seq_file *m, struct proc_inode *pi); /* stat.c */
 int proc_uptime_show(struct seq_file *m, struct proc_inode *pi);

@@ -120,7 +120,7 @@ static int proc_permission(struct inode *inode, int mask)
 
 /* --- directories --------------------------------------------------------------------------- */
 
-const struct proc_entry *proc_find(const struct proc_entry *table, const char *name)
+static const struct proc_entry *proc_find(const struct proc_entry *table, const char *name)
 {
 	for (; table && table->name; table++)
 		if (strcmp(table->name, name) == 0)

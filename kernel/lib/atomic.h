@@ -88,23 +88,9 @@ static inline bool test_bit(unsigned int nr, const unsigned long *addr)
 {
 	return (READ_ONCE(addr[nr / 64]) >> (nr % 64)) & 1;
 }
-static inline void set_bit(unsigned int nr, unsigned long *addr)
-{
-	__atomic_fetch_or(&addr[nr / 64], 1UL << (nr % 64), __ATOMIC_SEQ_CST);
-}
-static inline void clear_bit(unsigned int nr, unsigned long *addr)
-{
-	__atomic_fetch_and(&addr[nr / 64], ~(1UL << (nr % 64)), __ATOMIC_SEQ_CST);
-}
 static inline bool test_and_set_bit(unsigned int nr, unsigned long *addr)
 {
 	return (__atomic_fetch_or(&addr[nr / 64], 1UL << (nr % 64), __ATOMIC_SEQ_CST) >>
-		(nr % 64)) &
-	       1;
-}
-static inline bool test_and_clear_bit(unsigned int nr, unsigned long *addr)
-{
-	return (__atomic_fetch_and(&addr[nr / 64], ~(1UL << (nr % 64)), __ATOMIC_SEQ_CST) >>
 		(nr % 64)) &
 	       1;
 }

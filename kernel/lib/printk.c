@@ -35,7 +35,6 @@ static size_t first_off, next_off;  /* (l) where they begin */
 static struct ticket_lock log_lock; /* (l) */
 static struct console *consoles;    /* (l) */
 static u64 (*log_clock)(void);      /* (c) */
-static void (*log_notify)(void);    /* (c) */
 static bool oops_in_progress;
 
 static struct record *record_at(size_t off)
@@ -131,8 +130,6 @@ void vprintk(enum log_level level, const char *fmt, va_list ap)
 	log_text(level, ns, buf, (size_t)len);
 	if (!READ_ONCE(oops_in_progress))
 		ticket_unlock(&log_lock);
-	if (log_notify && !READ_ONCE(oops_in_progress))
-		log_notify();
 	local_irq_restore(flags);
 }
 
@@ -184,21 +181,6 @@ void console_register(struct console *con)
 	local_irq_restore(flags);
 }
 
-void console_unregister(struct console *con)
-{
-	unsigned long flags = local_irq_save();
-
-	ticket_lock(&log_lock);
-	for (struct console **p = &consoles; *p; p = &(*p)->next) {
-		if (*p == con) {
-			*p = con->next;
-			break;
-		}
-	}
-	ticket_unlock(&log_lock);
-	local_irq_restore(flags);
-}
-
 void console_puts(const char *s, size_t n)
 {
 	unsigned long flags = local_irq_save();
@@ -213,11 +195,6 @@ void console_puts(const char *s, size_t n)
 void printk_set_clock(u64 (*ns)(void))
 {
 	log_clock = ns;
-}
-
-void printk_set_notify(void (*fn)(void))
-{
-	log_notify = fn;
 }
 
 u64 printk_first_seq(void)

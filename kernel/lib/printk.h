@@ -28,7 +28,6 @@ void vprintk(enum log_level level, const char *fmt, va_list ap);
 #define pr_warn(...)   printk(LOG_WARNING, __VA_ARGS__)
 #define pr_notice(...) printk(LOG_NOTICE, __VA_ARGS__)
 #define pr_info(...)   printk(LOG_INFO, __VA_ARGS__)
-#define pr_debug(...)  printk(LOG_DEBUG, __VA_ARGS__)
 
 extern int console_loglevel; /* messages below it reach the consoles; loglevel=, quiet */
 
@@ -39,7 +38,6 @@ struct console {
 	struct console *next;
 };
 void console_register(struct console *con); /* prints to it what is in the log already */
-void console_unregister(struct console *con);
 
 /* Straight to the consoles, not into the log and without a timestamp: the test runner's report. */
 void console_puts(const char *s, size_t n);
@@ -64,5 +62,3 @@ struct log_record {
 bool printk_get_record(u64 *seq, struct log_record *out, char *text, size_t n);
 u64 printk_first_seq(void);
 u64 printk_next_seq(void);
-/* Called (any context) after each new record; the tty/kmsg code wakes its readers there. */
-void printk_set_notify(void (*fn)(void));

@@ -175,38 +175,6 @@ void *radix_next_tagged(const struct radix_tree *t, unsigned long *index, enum r
 	return next_entry(t, index, (int)tag);
 }
 
-static unsigned int gang_lookup(const struct radix_tree *t, void **entries, unsigned long *indices,
-				unsigned long first, unsigned int max, int tag)
-{
-	unsigned int n = 0;
-
-	while (n < max) {
-		void *entry = next_entry(t, &first, tag);
-
-		if (!entry)
-			break;
-		if (indices)
-			indices[n] = first;
-		entries[n++] = entry;
-		if (++first == 0)
-			break;
-	}
-	return n;
-}
-
-unsigned int radix_gang_lookup(const struct radix_tree *t, void **entries, unsigned long *indices,
-			       unsigned long first, unsigned int max)
-{
-	return gang_lookup(t, entries, indices, first, max, -1);
-}
-
-unsigned int radix_gang_lookup_tag(const struct radix_tree *t, void **entries,
-				   unsigned long *indices, unsigned long first, unsigned int max,
-				   enum radix_tag tag)
-{
-	return gang_lookup(t, entries, indices, first, max, (int)tag);
-}
-
 /* ---- insertion ---- */
 
 /* The shift of a root that reaches index. */
@@ -368,11 +336,6 @@ bool radix_tag_get(const struct radix_tree *t, unsigned long index, enum radix_t
 	struct radix_node *leaf = find_leaf(t, index);
 
 	return leaf && (leaf->tags[tag] >> (index & RADIX_MASK) & 1);
-}
-
-bool radix_tagged(const struct radix_tree *t, enum radix_tag tag)
-{
-	return t->root && t->root->tags[tag];
 }
 
 /* ---- erasing ---- */

@@ -28,9 +28,8 @@
 
 #include <kernel/lib/types.h>
 
-#define RADIX_SHIFT      6
-#define RADIX_SLOTS      (1u << RADIX_SHIFT)
-#define RADIX_MAX_LEVELS 11 /* 64 bits of index, 6 a level */
+#define RADIX_SHIFT 6
+#define RADIX_SLOTS (1u << RADIX_SHIFT)
 
 enum radix_tag {
 	RADIX_TAG_DIRTY,
@@ -113,19 +112,11 @@ void *radix_erase(struct radix_tree *t, unsigned long index);
 /* The first entry at *index or above, and its index; NULL if none. */
 void *radix_next(const struct radix_tree *t, unsigned long *index);
 void *radix_next_tagged(const struct radix_tree *t, unsigned long *index, enum radix_tag tag);
-/* Up to max entries (and their indices, unless indices is NULL) from first on, in order. */
-unsigned int radix_gang_lookup(const struct radix_tree *t, void **entries, unsigned long *indices,
-			       unsigned long first, unsigned int max);
-unsigned int radix_gang_lookup_tag(const struct radix_tree *t, void **entries,
-				   unsigned long *indices, unsigned long first, unsigned int max,
-				   enum radix_tag tag);
 
 /* Nothing happens where there is no entry. */
 void radix_tag_set(struct radix_tree *t, unsigned long index, enum radix_tag tag);
 void radix_tag_clear(struct radix_tree *t, unsigned long index, enum radix_tag tag);
 bool radix_tag_get(const struct radix_tree *t, unsigned long index, enum radix_tag tag);
-/* Does any entry have it? */
-bool radix_tagged(const struct radix_tree *t, enum radix_tag tag);
 
 /* Checks every invariant; panics. For tests. */
 void radix_check(const struct radix_tree *t);

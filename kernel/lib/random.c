@@ -148,18 +148,3 @@ u64 get_random_u64(void)
 	get_random_bytes(&v, sizeof(v));
 	return v;
 }
-
-void add_randomness(const void *buf, size_t n)
-{
-	const u8 *p = buf;
-	unsigned long flags = pool_lock();
-
-	for (size_t i = 0; i < n; i++) {
-		((u8 *)key)[i % KEY_SIZE] ^= p[i];
-		if (i % KEY_SIZE == KEY_SIZE - 1)
-			stir();
-	}
-	key[0] ^= (u32)rdtsc();
-	stir();
-	pool_unlock(flags);
-}

@@ -7,5 +7,3 @@
 /* Any context. */
 void get_random_bytes(void *buf, size_t n);
 u64 get_random_u64(void);
-/* Mixes bytes in (a write to /dev/urandom, a device's timing). Any context. */
-void add_randomness(const void *buf, size_t n);

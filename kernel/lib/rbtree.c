@@ -225,16 +225,6 @@ void rb_erase_augmented(struct rb_node *node, struct rb_root *root,
 	erase(node, root, augment);
 }
 
-void rb_replace_node(struct rb_node *victim, struct rb_node *new_, struct rb_root *root)
-{
-	*new_ = *victim;
-	if (new_->rb_left)
-		set_parent(new_->rb_left, new_);
-	if (new_->rb_right)
-		set_parent(new_->rb_right, new_);
-	replace_child(root, rb_parent(victim), victim, new_);
-}
-
 /* ---- walking ---- */
 
 static struct rb_node *outermost(struct rb_node *n, int side)
@@ -273,25 +263,4 @@ struct rb_node *rb_next(const struct rb_node *node)
 struct rb_node *rb_prev(const struct rb_node *node)
 {
 	return neighbour(node, 0);
-}
-
-static struct rb_node *deepest(struct rb_node *n)
-{
-	while (n && (n->rb_left || n->rb_right))
-		n = n->rb_left ? n->rb_left : n->rb_right;
-	return n;
-}
-
-struct rb_node *rb_first_postorder(const struct rb_root *root)
-{
-	return deepest(root->rb_node);
-}
-
-struct rb_node *rb_next_postorder(const struct rb_node *node)
-{
-	struct rb_node *parent = rb_parent(node);
-
-	if (parent && parent->rb_left == node && parent->rb_right)
-		return deepest(parent->rb_right);
-	return parent;
 }

@@ -35,8 +35,6 @@ struct rb_root {
 #define RB_ROOT             ((struct rb_root){NULL})
 #define RB_EMPTY_ROOT(root) ((root)->rb_node == NULL)
 /* A node that says of itself that it is in no tree. */
-#define RB_CLEAR_NODE(node) ((node)->__rb_parent_color = (unsigned long)(node))
-#define RB_EMPTY_NODE(node) ((node)->__rb_parent_color == (unsigned long)(node))
 
 #define rb_entry(ptr, type, member) container_of(ptr, type, member)
 #define rb_entry_safe(ptr, type, member)                \
@@ -59,36 +57,21 @@ static inline void rb_link_node(struct rb_node *node, struct rb_node *parent, st
 
 void rb_insert_color(struct rb_node *node, struct rb_root *root);
 void rb_erase(struct rb_node *node, struct rb_root *root);
-/* Puts new_ in the place of victim; the caller says that the order allows it. */
-void rb_replace_node(struct rb_node *victim, struct rb_node *new_, struct rb_root *root);
 
 struct rb_node *rb_first(const struct rb_root *root);
 struct rb_node *rb_last(const struct rb_root *root);
 struct rb_node *rb_next(const struct rb_node *node);
 struct rb_node *rb_prev(const struct rb_node *node);
-/* Children before parents, so that each can be freed on the way. */
-struct rb_node *rb_first_postorder(const struct rb_root *root);
-struct rb_node *rb_next_postorder(const struct rb_node *node);
 
 /* pos: a pointer to the element. The tree must not change meanwhile. */
 #define rb_for_each_entry(pos, root, member)                                     \
 	for (pos = rb_entry_safe(rb_first(root), __typeof__(*pos), member); pos; \
 	     pos = rb_entry_safe(rb_next(&pos->member), __typeof__(*pos), member))
-/* The element may be freed in the body; the tree is gone afterwards. */
-#define rbtree_postorder_for_each_entry_safe(pos, n, root, member)                                 \
-	for (pos = rb_entry_safe(rb_first_postorder(root), __typeof__(*pos), member);              \
-	     pos && ({                                                                             \
-		     n = rb_entry_safe(rb_next_postorder(&pos->member), __typeof__(*pos), member); \
-		     1;                                                                            \
-	     });                                                                                   \
-	     pos = n)
-
 /* A tree that remembers its first node. */
 struct rb_root_cached {
 	struct rb_root rb_root;
 	struct rb_node *rb_leftmost;
 };
-#define RB_ROOT_CACHED        ((struct rb_root_cached){{NULL}, NULL})
 #define rb_first_cached(root) ((root)->rb_leftmost)
 
 static inline void rb_insert_color_cached(struct rb_node *node, struct rb_root_cached *root,

@@ -168,15 +168,6 @@ char *strstr(const char *s, const char *what)
 	return NULL;
 }
 
-size_t strspn(const char *s, const char *accept)
-{
-	size_t n = 0;
-
-	while (s[n] && strchr(accept, s[n]))
-		n++;
-	return n;
-}
-
 size_t strcspn(const char *s, const char *reject)
 {
 	size_t n = 0;
@@ -186,22 +177,15 @@ size_t strcspn(const char *s, const char *reject)
 	return n;
 }
 
-char *strpbrk(const char *s, const char *accept)
-{
-	s += strcspn(s, accept);
-	return *s ? (char *)s : NULL;
-}
-
 char *strsep(char **s, const char *delim)
 {
 	char *start = *s, *end;
 
 	if (!start)
 		return NULL;
-	end = strpbrk(start, delim);
-	if (end)
-		*end++ = '\0';
-	*s = end;
+	end = start + strcspn(start, delim);
+	*s = *end ? end + 1 : NULL;
+	*end = '\0';
 	return start;
 }
 
@@ -285,29 +269,6 @@ char *strim(char *s)
 	return s;
 }
 
-bool glob_match(const char *pattern, const char *s)
-{
-	const char *star = NULL, *resume = NULL;
-
-	while (*s) {
-		if (*pattern == '*') {
-			star = ++pattern;
-			resume = s;
-		} else if (*pattern == '?' || *pattern == *s) {
-			pattern++;
-			s++;
-		} else if (star) {
-			pattern = star;
-			s = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return !*pattern;
-}
-
 /* ---- numbers ---- */
 
 static unsigned int digit_value(char c)
@@ -389,16 +350,6 @@ int kstrtoll(const char *s, unsigned int base, long long *res)
 		return -ERANGE;
 	*res = (long long)(negative ? 0 - v : v);
 	return 0;
-}
-
-int kstrtoul(const char *s, unsigned int base, unsigned long *res)
-{
-	unsigned long long v;
-	int err = kstrtoull(s, base, &v);
-
-	if (!err)
-		*res = v;
-	return err;
 }
 
 int kstrtol(const char *s, unsigned int base, long *res)

@@ -24,9 +24,7 @@ char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 char *strchrnul(const char *s, int c);
 char *strstr(const char *s, const char *what);
-size_t strspn(const char *s, const char *accept);
 size_t strcspn(const char *s, const char *reject);
-char *strpbrk(const char *s, const char *accept);
 char *strsep(char **s, const char *delim);
 char *strcpy(char *dst, const char *src);
 
@@ -54,8 +52,6 @@ static inline bool strstarts(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
-/* fnmatch's `*` and `?`. */
-bool glob_match(const char *pattern, const char *s);
 
 static inline bool isspace_ascii(char c)
 {
@@ -75,7 +71,6 @@ static inline char tolower_ascii(char c)
 unsigned long long simple_strtoull(const char *s, char **end, unsigned int base);
 /* The whole string must be a number, but for one newline at its end. 0, -EINVAL or -ERANGE. */
 int kstrtoull(const char *s, unsigned int base, unsigned long long *res) __must_check;
-int kstrtoul(const char *s, unsigned int base, unsigned long *res) __must_check;
 int kstrtol(const char *s, unsigned int base, long *res) __must_check;
 int kstrtoll(const char *s, unsigned int base, long long *res) __must_check;
 int kstrtouint(const char *s, unsigned int base, unsigned int *res) __must_check;

@@ -48,10 +48,9 @@ typedef int pid_t;
 #define __noreturn   __attribute__((noreturn))
 #define __noinline   __attribute__((noinline))
 #undef __always_inline /* the host's C library has one */
-#define __always_inline     inline __attribute__((always_inline))
-#define __printf(f, a)      __attribute__((format(printf, f, a)))
-#define __weak              __attribute__((weak))
-#define __cacheline_aligned __aligned(64)
+#define __always_inline inline __attribute__((always_inline))
+#define __weak          __attribute__((weak))
+#define __printf(f, a)  __attribute__((format(printf, f, a)))
 
 #define likely(x)        __builtin_expect(!!(x), 1)
 #define unlikely(x)      __builtin_expect(!!(x), 0)

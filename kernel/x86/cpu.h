@@ -11,7 +11,6 @@
 #define X86_CR0_NE (1UL << 5)
 #define X86_CR0_AM (1UL << 18)
 
-#define X86_CR4_TSD        (1UL << 2)
 #define X86_CR4_PGE        (1UL << 7)
 #define X86_CR4_OSFXSR     (1UL << 9)
 #define X86_CR4_OSXMMEXCPT (1UL << 10)
@@ -22,7 +21,6 @@
 #define X86_CR4_SMAP       (1UL << 21)
 
 #define MSR_APIC_BASE      0x1b
-#define MSR_PAT            0x277
 #define MSR_EFER           0xc0000080
 #define MSR_STAR           0xc0000081
 #define MSR_LSTAR          0xc0000082
@@ -33,7 +31,6 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102
 
 #define EFER_SCE (1UL << 0)
-#define EFER_LMA (1UL << 10)
 #define EFER_NXE (1UL << 11)
 
 static inline u64 rdmsr(u32 msr)

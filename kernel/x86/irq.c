@@ -79,15 +79,6 @@ void irq_enable_line(unsigned int irq)
 	local_irq_restore(flags);
 }
 
-void irq_disable_line(unsigned int irq)
-{
-	unsigned long flags = local_irq_save();
-
-	pic_mask |= (u16)(1u << irq);
-	pic_write_mask();
-	local_irq_restore(flags);
-}
-
 int irq_register(unsigned int irq, irq_handler_t fn, void *arg)
 {
 	unsigned long flags;
@@ -108,21 +99,6 @@ int irq_register(unsigned int irq, irq_handler_t fn, void *arg)
 	if (!err)
 		irq_enable_line(irq);
 	return err;
-}
-
-void irq_unregister(unsigned int irq, irq_handler_t fn, void *arg)
-{
-	unsigned long flags = local_irq_save();
-	bool left = false;
-
-	for (int i = 0; i < HANDLERS_PER_LINE; i++) {
-		if (lines[irq].handler[i].fn == fn && lines[irq].handler[i].arg == arg)
-			lines[irq].handler[i].fn = NULL;
-		left |= lines[irq].handler[i].fn != NULL;
-	}
-	local_irq_restore(flags);
-	if (!left)
-		irq_disable_line(irq);
 }
 
 u64 irq_count(unsigned int irq)

@@ -19,9 +19,7 @@ typedef bool (*irq_handler_t)(unsigned int irq, void *arg);
 
 /* Adds a handler to a line and enables it. 0, -EINVAL, or -ENOSPC (four handlers a line). */
 int irq_register(unsigned int irq, irq_handler_t fn, void *arg) __must_check;
-void irq_unregister(unsigned int irq, irq_handler_t fn, void *arg);
 void irq_enable_line(unsigned int irq);
-void irq_disable_line(unsigned int irq);
 /* How often each line has fired, for /proc/interrupts and /proc/stat. */
 u64 irq_count(unsigned int irq);
 u64 irq_count_total(void); /* with the timer's */

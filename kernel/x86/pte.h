@@ -35,9 +35,6 @@
 #define PUD_SIZE           (1UL << PUD_SHIFT)
 #define PGDIR_SIZE         (1UL << PGDIR_SHIFT)
 #define PAGE_MASK          (~(PAGE_SIZE - 1))
-#define PMD_MASK           (~(PMD_SIZE - 1))
-#define PUD_MASK           (~(PUD_SIZE - 1))
-#define PGDIR_MASK         (~(PGDIR_SIZE - 1))
 #define PTRS_PER_TABLE     512
 #define PAGE_ALIGN(x)      (((x) + PAGE_SIZE - 1) & PAGE_MASK)
 #define PAGE_ALIGN_DOWN(x) ((x)&PAGE_MASK)
@@ -81,7 +78,6 @@ extern unsigned long host_page_offset, host_vmemmap_start, host_vmalloc_start, h
 #define PAGE_KERNEL \
 	(_PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_GLOBAL | _PAGE_NX)
 #define PAGE_KERNEL_RO      (PAGE_KERNEL & ~(_PAGE_RW | _PAGE_DIRTY))
-#define PAGE_KERNEL_EXEC    (PAGE_KERNEL & ~_PAGE_NX)
 #define PAGE_KERNEL_ROX     (PAGE_KERNEL_RO & ~_PAGE_NX)
 #define PAGE_KERNEL_NOCACHE (PAGE_KERNEL | _PAGE_PCD | _PAGE_PWT)
 /* A pgd, pud or pmd entry that points to a table: rights are decided in the leaf. */
@@ -126,10 +122,6 @@ static inline paddr_t virt_to_phys(const volatile void *va)
 #define __va(pa) phys_to_virt(pa)
 #define __pa(va) virt_to_phys((const volatile void *)(va))
 
-static inline pfn_t virt_to_pfn(const volatile void *va)
-{
-	return virt_to_phys(va) >> PAGE_SHIFT;
-}
 static inline void *pfn_to_virt(pfn_t pfn)
 {
 	return phys_to_virt((paddr_t)pfn << PAGE_SHIFT);
@@ -297,10 +289,6 @@ __DEFINE_FLAG(pmd, soft_dirty, mksoft_dirty, clear_soft_dirty, _PAGE_SOFT_DIRTY)
 static inline bool pte_exec(pte_t e)
 {
 	return !(e.pte & _PAGE_NX);
-}
-static inline pteval_t pte_flags(pte_t e)
-{
-	return e.pte & PTE_FLAGS_MASK;
 }
 /* The same page with other rights: what the hardware and mm/ noted about it stays. */
 static inline pte_t pte_modify(pte_t e, pteval_t prot)

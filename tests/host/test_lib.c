@@ -7,7 +7,6 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/radix.h>
 #include <kernel/lib/rbtree.h>
-#include <kernel/lib/sort.h>
 #include <kernel/lib/string.h>
 #include <tests/host/host.h>
 
@@ -108,14 +107,6 @@ static void random_tree(bool augmented)
 			i->in = true;
 			nr++;
 			item_insert(&root, i, augmented);
-		} else if (!augmented && !rnd(5)) {
-			struct item *other = &items[rnd(ITEMS)];
-
-			if (other->in)
-				continue;
-			*other = (struct item){.key = i->key, .in = true};
-			i->in = false;
-			rb_replace_node(&i->rb, &other->rb, &root);
 		} else {
 			i->in = false;
 			nr--;
@@ -136,30 +127,6 @@ HOST_TEST(rbtree, random, "a rotation or recolouring that breaks order, balance 
 HOST_TEST(rbtree, augmented, "a rotation, insertion or removal that leaves a stale augmented value")
 {
 	random_tree(true);
-}
-
-HOST_TEST(rbtree, postorder, "a walk that visits a parent before its child, or misses one")
-{
-	struct rb_root root = RB_ROOT;
-	struct item *i, *n;
-	int nr = 0;
-
-	memset(items, 0, sizeof(items));
-	for (int k = 0; k < ITEMS; k++) {
-		items[k].key = rnd(1000);
-		item_insert(&root, &items[k], false);
-	}
-	rbtree_postorder_for_each_entry_safe(i, n, &root, rb)
-	{
-		if (i->rb.rb_left)
-			CHECK(rb_entry(i->rb.rb_left, struct item, rb)->in);
-		if (i->rb.rb_right)
-			CHECK(rb_entry(i->rb.rb_right, struct item, rb)->in);
-		CHECK(!i->in);
-		i->in = true;
-		nr++;
-	}
-	CHECK_EQ(nr, ITEMS);
 }
 
 /* ---- the page cache's tree ---- */
@@ -262,18 +229,15 @@ static void check_radix(const struct radix_tree *t)
 static void check_tagged(const struct radix_tree *t, enum radix_tag tag)
 {
 	unsigned long index = 0;
-	bool any = false;
 
 	for (int k = 0; k < KEYS; k++) {
 		if (!model[k].entry || !model[k].tag[tag])
 			continue;
-		any = true;
 		CHECK(radix_next_tagged(t, &index, tag) == model[k].entry);
 		CHECK_EQ(index, model[k].index);
 		if (index++ == ~0UL)
 			break;
 	}
-	CHECK_EQ(radix_tagged(t, tag), any);
 }
 
 HOST_TEST(radix, random, "a lost entry, a wrong height or neighbour, a stale tag, a leaked node")
@@ -333,50 +297,18 @@ HOST_TEST(radix, random, "a lost entry, a wrong height or neighbour, a stale tag
 	CHECK_EQ(live_nodes, 0);
 }
 
-HOST_TEST(radix, gang, "a gang lookup that skips, repeats or overruns")
-{
-	struct radix_tree t = RADIX_TREE_INIT(&node_ops);
-	struct radix_preload pl = RADIX_PRELOAD_INIT;
-	void *entries[16];
-	unsigned long indices[16];
-	unsigned long next = 0;
-
-	for (unsigned long i = 0; i < 3000; i += 3) {
-		while (radix_insert(&t, i, radix_mk_value(i), &pl) == -EAGAIN)
-			CHECK(radix_preload(&t, &pl, 0) == 0);
-		if (i % 2)
-			radix_tag_set(&t, i, RADIX_TAG_DIRTY);
-	}
-	radix_preload_end(&t, &pl);
-	for (unsigned int n; (n = radix_gang_lookup(&t, entries, indices, next, 16));) {
-		for (unsigned int i = 0; i < n; i++) {
-			CHECK_EQ(radix_to_value(entries[i]), indices[i]);
-			CHECK_EQ(indices[i], ALIGN_DOWN(next + 2, 1UL) / 3 * 3);
-			next = indices[i] + 1;
-		}
-	}
-	CHECK_EQ(next, 2998);
-	CHECK_EQ(radix_gang_lookup_tag(&t, entries, indices, 4, 16, RADIX_TAG_DIRTY), 16);
-	CHECK_EQ(indices[0], 9);
-	CHECK_EQ(indices[15], 9 + 15 * 6);
-}
-
 /* ---- bits ---- */
 
-HOST_TEST(bitmap, random, "a range that spills over its edges, a search that misses a bit")
+HOST_TEST(bitmap, random, "a search that misses a bit, or finds one beyond the end")
 {
-	DECLARE_BITMAP(map, 333) = {0};
+	unsigned long map[6] = {0};
 	u8 bits[333] = {0};
 
 	for (unsigned long n = 0; n < rounds(20000); n++) {
-		unsigned long start = rnd(333), len = rnd(333 - (unsigned int)start + 1),
-			      from = rnd(340);
-		unsigned long set, zero, area, want = 1 + rnd(40);
+		unsigned long bit = rnd(333), from = rnd(340), set, zero;
 
-		bool on = rnd(2);
-
-		(on ? bitmap_set : bitmap_clear)(map, start, len);
-		memset(bits + start, on, len);
+		bits[bit] ^= 1;
+		map[bit / 64] ^= 1UL << bit % 64;
 		for (set = from; set < 333 && !bits[set]; set++)
 			;
 		for (zero = from; zero < 333 && bits[zero]; zero++)
@@ -386,56 +318,29 @@ HOST_TEST(bitmap, random, "a range that spills over its edges, a search that mis
 		for (set = 333; set > 0 && !bits[set - 1]; set--)
 			;
 		CHECK_EQ(find_last_bit(map, 333), set ? set - 1 : 333);
-		for (area = from; area + want <= 333; area++)
-			if (!memchr(bits + area, 1, want))
-				break;
-		CHECK_EQ(bitmap_find_zero_area(map, 333, from, want),
-			 area + want <= 333 ? area : 333);
-		set = 0;
-		for (int i = 0; i < 333; i++)
-			set += bits[i];
-		CHECK_EQ(bitmap_weight(map, 333), set);
-		CHECK_EQ(bitmap_empty(map, 333), set == 0);
-		CHECK_EQ(bitmap_full(map, 333), set == 333);
 	}
 }
 
-/* ---- strings and sorting ---- */
-
-HOST_TEST(sort, random, "a comparison or swap that loses an element")
-{
-	unsigned long a[200], b[200];
-
-	for (unsigned long n = 0; n < rounds(2000); n++) {
-		size_t len = rnd(201);
-
-		for (size_t i = 0; i < len; i++)
-			a[i] = b[i] = rnd(n % 2 ? 10 : 1000000);
-		sort(a, len, sizeof(a[0]), by_index);
-		qsort(b, len, sizeof(b[0]), by_index);
-		CHECK(!memcmp(a, b, len * sizeof(a[0])));
-	}
-}
+/* ---- strings ---- */
 
 HOST_TEST(string, numbers, "an overflow, a sign or a trailing letter that passes for a number")
 {
-	unsigned long ul;
+	unsigned long long ul;
 	long l;
 	int i;
 	char *end;
 
-	CHECK(kstrtoul("18446744073709551615\n", 10, &ul) == 0 && ul == ~0UL);
-	CHECK_EQ(kstrtoul("18446744073709551616", 10, &ul), -ERANGE);
-	CHECK_EQ(kstrtoul("12x", 10, &ul), -EINVAL);
-	CHECK_EQ(kstrtoul("", 0, &ul), -EINVAL);
-	CHECK_EQ(kstrtoul("-1", 0, &ul), -EINVAL);
-	CHECK(kstrtoul("0x1fF", 0, &ul) == 0 && ul == 0x1ff);
+	CHECK(kstrtoull("18446744073709551615\n", 10, &ul) == 0 && ul == ~0UL);
+	CHECK_EQ(kstrtoull("18446744073709551616", 10, &ul), -ERANGE);
+	CHECK_EQ(kstrtoull("12x", 10, &ul), -EINVAL);
+	CHECK_EQ(kstrtoull("", 0, &ul), -EINVAL);
+	CHECK_EQ(kstrtoull("-1", 0, &ul), -EINVAL);
+	CHECK(kstrtoull("0x1fF", 0, &ul) == 0 && ul == 0x1ff);
 	CHECK(kstrtol("-9223372036854775808", 10, &l) == 0 && l == INT64_MIN);
 	CHECK_EQ(kstrtol("9223372036854775808", 10, &l), -ERANGE);
 	CHECK_EQ(kstrtoint("2147483648", 10, &i), -ERANGE);
 	CHECK_EQ(memparse("16M,", &end), 16ULL << 20);
 	CHECK(*end == ',');
-	CHECK(glob_match("vm*.t?st", "vma.test") && !glob_match("vm*.t?st", "vma.tst"));
 }
 
 HOST_TEST(string, memchr_inv, "poison that is checked only in part")
