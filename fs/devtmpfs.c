@@ -50,19 +50,6 @@ const struct file_operations *chrdev_lookup(kdev_t dev, void **private)
 	return c->fops;
 }
 
-bool chrdev_next(const void **pos, kdev_t *dev, const char **name)
-{
-	const struct chrdev *c = *pos;
-
-	c = c ? c->next : smp_load_acquire(&chrdevs);
-	if (!c)
-		return false;
-	*pos = c;
-	*dev = c->dev;
-	*name = c->name;
-	return true;
-}
-
 /* "name" or "dir/name" in devtmpfs. */
 static int add_dev_node(const struct chrdev *c)
 {

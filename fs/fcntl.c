@@ -18,10 +18,6 @@ enum {
 	F_GETLK,
 	F_SETLK,
 	F_SETLKW,
-	F_SETOWN,
-	F_GETOWN,
-	F_SETSIG,
-	F_GETSIG,
 	F_DUPFD_CLOEXEC = 1030,
 	F_SETPIPE_SZ,
 	F_GETPIPE_SZ,
@@ -29,14 +25,12 @@ enum {
 	F_GET_SEALS,
 };
 #define FD_CLOEXEC 1
-#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
 #define FIOCLEX  0x5451
 #define FIONCLEX 0x5450
 #define FIONBIO  0x5421
-#define FIOASYNC 0x5452
 #define FIONREAD 0x541b
-#define FIOQSIZE 0x5460
 #define FIGETBSZ 2
 
 static long set_flags(struct file *f, unsigned int flags)
@@ -77,18 +71,6 @@ static long fcntl_file(int fd, struct file *f, unsigned int cmd, unsigned long a
 	case F_SETLK:
 	case F_SETLKW:
 		return fcntl_setlk(f, (void __user *)arg, cmd == F_SETLKW);
-	case F_SETOWN:
-		f->owner_pid = (pid_t)arg;
-		return 0;
-	case F_GETOWN:
-		return f->owner_pid;
-	case F_SETSIG:
-		if (arg > 64)
-			return -EINVAL;
-		f->owner_sig = (int)arg;
-		return 0;
-	case F_GETSIG:
-		return f->owner_sig;
 	case F_SETPIPE_SZ:
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:
@@ -150,16 +132,13 @@ SYSCALL3(dup3, int, old, unsigned int, new_, unsigned int, flags)
 
 /* --- ioctl -------------------------------------------------------------------------------- */
 
-static long ioctl_flag(struct file *f, unsigned int flag, int __user *uon)
+static long set_nonblock(struct file *f, int __user *uon)
 {
 	int on;
 
 	if (get_user(on, uon))
 		return -EFAULT;
-	if (on)
-		f->flags |= flag;
-	else
-		f->flags &= ~flag;
+	f->flags = on ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK;
 	return 0;
 }
 
@@ -167,9 +146,7 @@ static long ioctl_regular(struct file *f, unsigned int cmd, unsigned long arg)
 {
 	loff_t left = f->inode->mapping.size - f->pos;
 
-	if (cmd == FIONREAD)
-		return put_user((int)left, (int __user *)arg);
-	return -ENOTTY;
+	return cmd == FIONREAD ? put_user((int)left, (int __user *)arg) : -ENOTTY;
 }
 
 static long ioctl_file(int fd, struct file *f, unsigned int cmd, unsigned long arg)
@@ -180,13 +157,7 @@ static long ioctl_file(int fd, struct file *f, unsigned int cmd, unsigned long a
 	case FIONCLEX:
 		return fd_set_cloexec(fd, false);
 	case FIONBIO:
-		return ioctl_flag(f, O_NONBLOCK, (int __user *)arg);
-	case FIOASYNC:
-		return ioctl_flag(f, O_ASYNC, (int __user *)arg);
-	case FIOQSIZE:
-		if (!S_ISREG(f->inode->mode) && !S_ISDIR(f->inode->mode))
-			return -ENOTTY;
-		return put_user(f->inode->mapping.size, (loff_t __user *)arg);
+		return set_nonblock(f, (int __user *)arg);
 	case FIGETBSZ:
 		return put_user((int)PAGE_SIZE, (int __user *)arg);
 	}

@@ -17,10 +17,10 @@
 #include <kernel/task.h>
 #include <kernel/x86/uaccess.h>
 
-#define OPEN_FLAGS                                                                             \
-	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |  \
-	 O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | \
-	 O_PATH | __O_TMPFILE)
+#define OPEN_FLAGS                                                                            \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | \
+	 O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
+	 __O_TMPFILE)
 #define CLOSE_RANGE_UNSHARE  2u
 #define CLOSE_RANGE_CLOEXEC  4u
 #define FALLOC_FL_KEEP_SIZE  1

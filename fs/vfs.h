@@ -67,7 +67,6 @@ struct file_lock;
 #define O_CLOEXEC   02000000
 #define O_SYNC      04010000
 #define O_PATH      010000000
-#define O_ASYNC     020000
 #define __O_TMPFILE 020000000
 
 #define SEEK_SET  0
@@ -297,8 +296,6 @@ struct file {
 	loff_t pos; /* (pos_lock) */
 	struct mutex pos_lock;
 	void *private;
-	pid_t owner_pid;   /* F_SETOWN */
-	int owner_sig;     /* F_SETSIG */
 	bool wrote;        /* holds a write access of the inode (put_write_access) */
 	bool denies_write; /* exec: nobody may write it meanwhile (allow_write_access) */
 };
@@ -538,8 +535,6 @@ loff_t generic_llseek(struct file *f, loff_t off, int whence);
 int chrdev_register(unsigned int major, unsigned int minor, const char *name, kmode_t mode,
 		    const struct file_operations *fops, void *private);
 const struct file_operations *chrdev_lookup(kdev_t dev, void **private);
-/* All of them, newest first, for /proc/devices: *pos begins as NULL. False at the end. */
-bool chrdev_next(const void **pos, kdev_t *dev, const char **name);
 #define MKDEV(ma, mi) ((kdev_t)(((kdev_t)(ma) << 8) | (mi)))
 
 void vfs_init(void); /* caches, root tmpfs mounted, init_fs set */

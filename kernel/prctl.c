@@ -11,10 +11,6 @@ enum {
 	PR_GET_PDEATHSIG = 2,
 	PR_GET_DUMPABLE = 3,
 	PR_SET_DUMPABLE = 4,
-	PR_GET_KEEPCAPS = 7,
-	PR_SET_KEEPCAPS = 8,
-	PR_GET_TIMING = 13,
-	PR_SET_TIMING = 14,
 	PR_SET_NAME = 15,
 	PR_GET_NAME = 16,
 	PR_GET_SECCOMP = 21,
@@ -83,15 +79,10 @@ SYSCALL5(prctl, int, option, unsigned long, a2, unsigned long, a3, unsigned long
 			return -EINVAL;
 		p->dumpable = (int)a2;
 		return 0;
-	case PR_GET_KEEPCAPS:
-	case PR_GET_TIMING:
 	case PR_GET_SECCOMP:
 	case PR_GET_SECUREBITS:
+	case PR_SET_TIMERSLACK:
 		return 0;
-	case PR_SET_KEEPCAPS:
-		return a2 > 1 ? -EINVAL : 0;
-	case PR_SET_TIMING:
-		return a2 ? -EINVAL : 0;
 	case PR_SET_NAME:
 		return set_comm((const char __user *)a2);
 	case PR_GET_NAME:
@@ -102,8 +93,6 @@ SYSCALL5(prctl, int, option, unsigned long, a2, unsigned long, a3, unsigned long
 		if (!capable())
 			return -EPERM;
 		return a2 <= CAP_LAST ? 0 : -EINVAL;
-	case PR_SET_TIMERSLACK:
-		return 0;
 	case PR_GET_TIMERSLACK:
 		return TIMERSLACK_NS;
 	case PR_SET_CHILD_SUBREAPER:

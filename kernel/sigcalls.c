@@ -326,24 +326,17 @@ SYSCALL3(rt_sigqueueinfo, pid_t, pid, int, sig, const siginfo_t __user *, uinfo)
 
 	if (err)
 		return err;
-	if (sig < 0 || sig > NSIG)
-		return -EINVAL;
-	return kill_pid(pid, sig, &info);
+	return sig < 0 || sig > NSIG ? -EINVAL : kill_pid(pid, sig, &info);
 }
 
 SYSCALL4(rt_tgsigqueueinfo, pid_t, tgid, pid_t, tid, int, sig, const siginfo_t __user *, uinfo)
 {
 	siginfo_t info;
-	int err;
+	int err = tid <= 0 || tgid <= 0 ? -EINVAL : get_user_siginfo(&info, uinfo, sig, tgid);
 
-	if (tid <= 0 || tgid <= 0)
-		return -EINVAL;
-	err = get_user_siginfo(&info, uinfo, sig, tgid);
 	if (err)
 		return err;
-	if (sig < 0 || sig > NSIG)
-		return -EINVAL;
-	return send_specific(tgid, tid, sig, &info);
+	return sig < 0 || sig > NSIG ? -EINVAL : send_specific(tgid, tid, sig, &info);
 }
 
 /* ---- restart ----------------------------------------------------------------------------------- */

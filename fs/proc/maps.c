@@ -86,7 +86,7 @@ static void show_map_line(struct seq_file *m, const struct vm_area_struct *vma, 
 
 int proc_maps_show(struct seq_file *m, struct proc_inode *pi)
 {
-	struct mm_struct *mm = proc_get_mm(pi);
+	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
 	struct vm_area_struct *vma;
 	char *buf;
 
@@ -100,7 +100,6 @@ int proc_maps_show(struct seq_file *m, struct proc_inode *pi)
 		up_read(&mm->mmap_lock);
 		kfree(buf);
 	}
-	mm_put_user(mm);
 	return buf ? 0 : -ENOMEM;
 }
 
@@ -261,7 +260,7 @@ static void show_smap(struct seq_file *m, const struct vm_area_struct *vma, char
 
 int proc_smaps_show(struct seq_file *m, struct proc_inode *pi)
 {
-	struct mm_struct *mm = proc_get_mm(pi);
+	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
 	vaddr_t addr = 0;
 	char *buf;
 
@@ -281,13 +280,12 @@ int proc_smaps_show(struct seq_file *m, struct proc_inode *pi)
 		up_read(&mm->mmap_lock);
 	}
 	kfree(buf);
-	mm_put_user(mm);
 	return buf ? 0 : -ENOMEM;
 }
 
 int proc_smaps_rollup_show(struct seq_file *m, struct proc_inode *pi)
 {
-	struct mm_struct *mm = proc_get_mm(pi);
+	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
 	struct vm_area_struct *vma;
 	struct mem_size s = {};
 	vaddr_t start, end = 0;
@@ -303,7 +301,6 @@ int proc_smaps_rollup_show(struct seq_file *m, struct proc_inode *pi)
 		end = vma->end;
 	}
 	up_read(&mm->mmap_lock);
-	mm_put_user(mm);
 	seq_printf(m, "%08lx-%08lx ---p 00000000 00:00 0 ", start, end);
 	seq_pad_to(m, line, NAME_COLUMN);
 	seq_puts(m, "[rollup]\n");

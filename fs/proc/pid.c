@@ -44,7 +44,7 @@ struct mm_struct *proc_get_mm(struct proc_inode *pi)
 
 static int exe_link(struct proc_inode *pi, struct path *out)
 {
-	struct mm_struct *mm = proc_get_mm(pi);
+	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
 	int err = -ENOENT;
 
 	if (!mm)
@@ -56,7 +56,6 @@ static int exe_link(struct proc_inode *pi, struct path *out)
 		err = 0;
 	}
 	up_read(&mm->mmap_lock);
-	mm_put_user(mm);
 	return err;
 }
 

@@ -66,7 +66,7 @@ static vaddr_t find_title_end(struct mm_struct *mm, vaddr_t arg_start, vaddr_t a
 
 static ssize_t cmdline_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct mm_struct *mm = proc_get_mm(proc_file_inode(f));
+	struct mm_struct *mm __put(mm) = proc_get_mm(proc_file_inode(f));
 	vaddr_t start, end, env_end;
 	ssize_t ret;
 
@@ -78,7 +78,6 @@ static ssize_t cmdline_read(struct file *f, void __user *ubuf, size_t n, loff_t 
 	env_end = mm->env_end;
 	up_read(&mm->mmap_lock);
 	ret = read_range(mm, start, find_title_end(mm, start, end, env_end), ubuf, n, pos);
-	mm_put_user(mm);
 	return ret == -EFAULT ? 0 : ret;
 }
 
@@ -95,7 +94,7 @@ static int guarded_open(struct inode *inode, struct file *f __unused)
 
 static ssize_t environ_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct mm_struct *mm = proc_get_mm(proc_file_inode(f));
+	struct mm_struct *mm __put(mm) = proc_get_mm(proc_file_inode(f));
 	vaddr_t start, end;
 	ssize_t ret;
 
@@ -106,20 +105,18 @@ static ssize_t environ_read(struct file *f, void __user *ubuf, size_t n, loff_t 
 	end = mm->env_end;
 	up_read(&mm->mmap_lock);
 	ret = read_range(mm, start, end, ubuf, n, pos);
-	mm_put_user(mm);
 	return ret;
 }
 
 static ssize_t auxv_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct mm_struct *mm = proc_get_mm(proc_file_inode(f));
+	struct mm_struct *mm __put(mm) = proc_get_mm(proc_file_inode(f));
 	u64 auxv[ARRAY_SIZE(mm->auxv)];
 	size_t len = 0;
 
 	if (!mm)
 		return 0;
 	memcpy(auxv, mm->auxv, sizeof(auxv));
-	mm_put_user(mm);
 	while (len + 2 < ARRAY_SIZE(auxv) && auxv[len])
 		len += 2;
 	len = (len + 2) * sizeof(u64); /* with AT_NULL */
@@ -136,13 +133,9 @@ static ssize_t auxv_read(struct file *f, void __user *ubuf, size_t n, loff_t *po
 
 static ssize_t mem_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct mm_struct *mm = proc_get_mm(proc_file_inode(f));
-	ssize_t ret;
+	struct mm_struct *mm __put(mm) = proc_get_mm(proc_file_inode(f));
+	ssize_t ret = mm ? read_range(mm, 0, TASK_SIZE, ubuf, n, pos) : 0;
 
-	if (!mm)
-		return 0;
-	ret = read_range(mm, 0, TASK_SIZE, ubuf, n, pos);
-	mm_put_user(mm);
 	return ret == -EFAULT ? -EIO : ret;
 }
 
@@ -168,18 +161,15 @@ static ssize_t write_range(struct mm_struct *mm, const void __user *ubuf, size_t
 
 static ssize_t mem_write(struct file *f, const void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct mm_struct *mm = proc_get_mm(proc_file_inode(f));
-	ssize_t ret = 0;
+	struct mm_struct *mm __put(mm) = proc_get_mm(proc_file_inode(f));
+	ssize_t ret;
 	char *page;
 
 	if (!mm || n == 0)
-		goto out;
+		return 0;
 	page = kmalloc(PAGE_SIZE, GFP_KERNEL);
 	ret = page ? write_range(mm, ubuf, n, pos, page) : -ENOMEM;
 	kfree(page);
-out:
-	if (mm)
-		mm_put_user(mm);
 	return ret;
 }
 

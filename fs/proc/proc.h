@@ -105,6 +105,11 @@ bool proc_task_alive(struct task *t);
 bool proc_may_access(struct task *t);
 /* The address space, with a use, or NULL: a zombie or a kernel thread. */
 struct mm_struct *proc_get_mm(struct proc_inode *pi);
+static inline void __put_mm(struct mm_struct **mm)
+{
+	if (*mm)
+		mm_put_user(*mm);
+}
 
 int proc_stat_show(struct seq_file *m, struct proc_inode *pi); /* status.c */
 int proc_status_show(struct seq_file *m, struct proc_inode *pi);
@@ -140,7 +145,6 @@ int proc_cpuinfo_show(struct seq_file *m, struct proc_inode *pi);
 int proc_version_show(struct seq_file *m, struct proc_inode *pi);
 int proc_kcmdline_show(struct seq_file *m, struct proc_inode *pi);
 int proc_filesystems_show(struct seq_file *m, struct proc_inode *pi);
-int proc_devices_show(struct seq_file *m, struct proc_inode *pi);
 int proc_no_disks_show(struct seq_file *m, struct proc_inode *pi);
 int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi);
 int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi);

@@ -50,7 +50,6 @@ static const struct proc_entry root_entries[] = {
 	PROC_FILE("buddyinfo", 0444, proc_buddyinfo_show),
 	PROC_FILE("cmdline", 0444, proc_kcmdline_show),
 	PROC_FILE("cpuinfo", 0444, proc_cpuinfo_show),
-	PROC_FILE("devices", 0444, proc_devices_show),
 	PROC_FILE("diskstats", 0444, proc_no_disks_show),
 	PROC_FILE("filesystems", 0444, proc_filesystems_show),
 	PROC_FILE("interrupts", 0444, proc_interrupts_show),

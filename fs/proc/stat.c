@@ -199,35 +199,6 @@ int proc_filesystems_show(struct seq_file *m, struct proc_inode *pi __unused)
 	return 0;
 }
 
-/* A major number's line: the first device's name, without what tells its siblings apart. */
-static const char *major_name(unsigned int major, const char *device)
-{
-	return major == 1 ? "mem" : major == 4 ? "ttyS" : major == 10 ? "misc" : device;
-}
-
-int proc_devices_show(struct seq_file *m, struct proc_inode *pi __unused)
-{
-	seq_puts(m, "Character devices:\n");
-	for (unsigned int major = 1; major < 256; major++) {
-		const void *pos = NULL;
-		const char *name;
-		kdev_t dev;
-
-		while (chrdev_next(&pos, &dev, &name)) {
-			if (MAJOR(dev) != major)
-				continue;
-			if (major == 5) /* tty, console: known one by one */
-				seq_printf(m, "%3u /dev/%s\n", major, name);
-			else
-				seq_printf(m, "%3u %s\n", major, major_name(major, name));
-			if (major != 5)
-				break;
-		}
-	}
-	seq_puts(m, "\nBlock devices:\n");
-	return 0;
-}
-
 /* Linux has these, and programs open them; there are no disks to list. */
 int proc_no_disks_show(struct seq_file *m __unused, struct proc_inode *pi __unused)
 {

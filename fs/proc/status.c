@@ -249,7 +249,7 @@ int proc_stat_show(struct seq_file *m, struct proc_inode *pi)
 	struct task *t = pi->task;
 	struct process *p = t->proc;
 	bool open = proc_may_access(t), kthread = t->thread.flags & THREAD_KTHREAD;
-	struct mm_struct *mm = proc_get_mm(pi);
+	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
 	unsigned int flags = kthread ? PF_KTHREAD : PF_RANDOMIZE;
 	struct snapshot s;
 
@@ -267,14 +267,12 @@ int proc_stat_show(struct seq_file *m, struct proc_inode *pi)
 		   open && s.state != 'R', s.exit_signal, t->thread.cpu);
 	stat_data(m, mm, open);
 	seq_printf(m, " %d\n", open ? s.exit_code : 0);
-	if (mm)
-		mm_put_user(mm);
 	return 0;
 }
 
 int proc_statm_show(struct seq_file *m, struct proc_inode *pi)
 {
-	struct mm_struct *mm = proc_get_mm(pi);
+	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
 
 	if (!mm) {
 		seq_puts(m, "0 0 0 0 0 0 0\n");
@@ -285,7 +283,6 @@ int proc_statm_show(struct seq_file *m, struct proc_inode *pi)
 	seq_printf(m, "%lu %lu %lu %lu 0 %lu 0\n", mm->total_vm,
 		   shared + mm_counter_read(mm, MM_ANON), shared, text_pages(mm),
 		   mm->data_vm + mm->stack_vm);
-	mm_put_user(mm);
 	return 0;
 }
 
@@ -422,15 +419,13 @@ static void status_head(struct seq_file *m, struct task *t, const struct snapsho
 
 int proc_status_show(struct seq_file *m, struct proc_inode *pi)
 {
-	struct mm_struct *mm = proc_get_mm(pi);
+	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
 	struct snapshot s;
 
 	take_snapshot(&s, pi->task);
 	status_head(m, pi->task, &s);
-	if (mm) {
+	if (mm)
 		status_mem(m, mm);
-		mm_put_user(mm);
-	}
 	status_signals(m, &s);
 	status_caps(m, pi->task);
 	status_cpus(m, pi->task);

@@ -220,50 +220,6 @@ static int threads_max_show(struct seq_file *m, struct proc_inode *pi __unused)
 	return 0;
 }
 
-static void show_uuid(struct seq_file *m, const u8 *u)
-{
-	for (int i = 0; i < 16; i++)
-		seq_printf(m, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u[i]);
-	seq_putc(m, '\n');
-}
-
-static void make_uuid(u8 *u)
-{
-	get_random_bytes(u, 16);
-	u[6] = (u[6] & 0x0f) | 0x40; /* version 4 */
-	u[8] = (u[8] & 0x3f) | 0x80;
-}
-
-static int uuid_show(struct seq_file *m, struct proc_inode *pi __unused)
-{
-	u8 u[16];
-
-	make_uuid(u);
-	show_uuid(m, u);
-	return 0;
-}
-
-static int boot_id_show(struct seq_file *m, struct proc_inode *pi __unused)
-{
-	static spinlock_t lock = SPINLOCK_INIT(LOCK_PROC);
-	static u8 boot_id[16];
-
-	spin_lock(&lock);
-	if (!boot_id[8])
-		make_uuid(boot_id);
-	spin_unlock(&lock);
-	show_uuid(m, boot_id);
-	return 0;
-}
-
-static const struct proc_entry random_entries[] = {
-	PROC_FILE("boot_id", 0444, boot_id_show),
-	CONST_ENTRY("entropy_avail", 256),
-	CONST_ENTRY("poolsize", 256),
-	PROC_FILE("uuid", 0444, uuid_show),
-	{},
-};
-
 #define STRING_ENTRY(n, text)                                                        \
 	{                                                                            \
 		.name = n, .mode = S_IFREG | 0444, .show = string_show, .data = text \
@@ -292,7 +248,6 @@ static const struct proc_entry kernel_entries[] = {
 	CONST_ENTRY("overflowuid", 65534),
 	CONST_ENTRY("pid_max", PID_MAX),
 	PROC_RW("printk", printk_show, printk_store),
-	PROC_DIR("random", random_entries),
 	CONST_ENTRY("randomize_va_space", 0), /* programs lie where they lay last time */
 	CONST_ENTRY("tainted", 0),
 	PROC_FILE("threads-max", 0444, threads_max_show),
