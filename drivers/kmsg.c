@@ -307,30 +307,11 @@ static long read_all(char __user *ubuf, size_t n, bool clear)
 	return ret;
 }
 
-static int saved_console_loglevel = -1;
-
-static long console_off(void)
-{
-	if (saved_console_loglevel == -1)
-		saved_console_loglevel = console_loglevel;
-	console_loglevel = 1;
-	return 0;
-}
-
-static long console_on(void)
-{
-	if (saved_console_loglevel != -1)
-		console_loglevel = saved_console_loglevel;
-	saved_console_loglevel = -1;
-	return 0;
-}
-
 static long console_level(int level)
 {
 	if (level < 1 || level > 8)
 		return -EINVAL;
 	console_loglevel = level;
-	saved_console_loglevel = -1;
 	return 0;
 }
 
@@ -356,10 +337,6 @@ SYSCALL3(syslog, int, type, char __user *, ubuf, int, len)
 	case SYSLOG_CLEAR:
 		WRITE_ONCE(clear_seq, printk_next_seq());
 		return 0;
-	case SYSLOG_CONSOLE_OFF:
-		return console_off();
-	case SYSLOG_CONSOLE_ON:
-		return console_on();
 	case SYSLOG_CONSOLE_LEVEL:
 		return console_level(len);
 	case SYSLOG_SIZE_BUFFER:

@@ -36,12 +36,6 @@ void touch_mtime(struct inode *i)
 	i->mtime = i->ctime = current_time();
 }
 
-static bool last_is_dot(const struct walk *w)
-{
-	return w->last_len == 0 || (w->last[0] == '.' && w->last_len == 1) ||
-	       (w->last[0] == '.' && w->last[1] == '.' && w->last_len == 2);
-}
-
 /* --- creating ----------------------------------------------------------------------------- */
 
 /* In the locked directory: the new negative dentry. */
@@ -75,7 +69,7 @@ static int create_begin(int dfd, const char *name, bool is_dir, struct create_ct
 	if (err)
 		return err;
 	err = walk_parent(&w);
-	if (!err && last_is_dot(&w))
+	if (!err && walk_last_is_dot(&w))
 		err = w.last_len || S_ISDIR(w.path.dentry->inode->mode) ? -EEXIST : -ENOTDIR;
 	if (!err) {
 		c->parent = w.path;
@@ -282,7 +276,7 @@ static int remove_path(int dfd, const char *name, bool is_dir)
 	if (err)
 		return err;
 	err = walk_parent(&w);
-	if (!err && last_is_dot(&w))
+	if (!err && walk_last_is_dot(&w))
 		err = is_dir ? rmdir_last_error(&w) : -EISDIR;
 	if (!err)
 		err = mnt_want_write(w.path.mnt);
@@ -429,9 +423,9 @@ static int rename_walked(struct rename *r)
 
 	if (r->from.path.mnt != r->to.path.mnt)
 		return -EXDEV;
-	if (last_is_dot(&r->from))
+	if (walk_last_is_dot(&r->from))
 		return -EBUSY;
-	if (last_is_dot(&r->to))
+	if (walk_last_is_dot(&r->to))
 		return r->flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
 	err = mnt_want_write(r->from.path.mnt);
 	if (err)

@@ -225,7 +225,7 @@ struct file *fget(int fd)
 	return f;
 }
 
-struct file *files_next(struct files_struct *files, int *fd, bool *cloexec)
+struct file *files_next(struct files_struct *files, int *fd)
 {
 	struct file *f = NULL;
 
@@ -234,8 +234,6 @@ struct file *files_next(struct files_struct *files, int *fd, bool *cloexec)
 		f = files->fd[*fd];
 		if (f) {
 			get_file(f);
-			if (cloexec)
-				*cloexec = test_bit((unsigned int)*fd, files->cloexec);
 			break;
 		}
 	}

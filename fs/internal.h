@@ -34,6 +34,12 @@ int walk_parent(struct walk *w); /* up to the last component */
 /* Walks the last component; 1: it was a link that has been followed, walk_parent() again. */
 int walk_last(struct walk *w, bool follow);
 void walk_end(struct walk *w);
+/* Is there no last component, or only "." or ".."? */
+static inline bool walk_last_is_dot(const struct walk *w)
+{
+	return w->last_len == 0 || (w->last[0] == '.' && w->last_len == 1) ||
+	       (w->last[0] == '.' && w->last[1] == '.' && w->last_len == 2);
+}
 struct dentry *lookup_one(struct dentry *dir, const char *name, size_t len, bool locked);
 int may_create_in(const struct path *dir);
 int may_delete(const struct path *dir, struct dentry *victim, bool is_dir);

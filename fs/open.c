@@ -272,8 +272,7 @@ static int open_last_create(struct walk *w, struct open_how *how)
 	struct path p;
 	struct dentry *d;
 
-	if (w->last_len == 0 || w->slash || (w->last[0] == '.' && w->last_len == 1) ||
-	    (w->last[0] == '.' && w->last[1] == '.' && w->last_len == 2)) {
+	if (w->slash || walk_last_is_dot(w)) {
 		if (w->last_len || w->links == 0 || S_ISDIR(w->path.dentry->inode->mode))
 			return -EISDIR;
 		return 0; /* a magic link ended here */

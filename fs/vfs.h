@@ -351,7 +351,7 @@ void files_put(struct files_struct *f);                   /* the last one closes
 void files_close_on_exec(struct files_struct *f);
 int files_unshare(void); /* exec: own table if shared */
 /* For /proc/PID/fd: the file at fd >= *fd in another process's table, referenced; *fd set. */
-struct file *files_next(struct files_struct *files, int *fd, bool *cloexec);
+struct file *files_next(struct files_struct *files, int *fd);
 /* The same without a reference: what /proc prints of it. Any context but interrupts. */
 struct fd_info {
 	bool can_read, can_write;

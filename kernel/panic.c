@@ -146,8 +146,7 @@ static void show_stack(u64 sp)
 		if (at + sizeof(words) > stack.hi ||
 		    copy_from_kernel_nofault(words, (void *)at, sizeof(words)))
 			break;
-		pr_emerg(" %016lx %016lx %016lx %016lx\n", (unsigned long)words[0],
-			 (unsigned long)words[1], (unsigned long)words[2], (unsigned long)words[3]);
+		pr_emerg(" %016lx %016lx %016lx %016lx\n", words[0], words[1], words[2], words[3]);
 	}
 }
 
@@ -158,22 +157,16 @@ void show_regs(const struct trapframe *tf)
 	pr_emerg("CPU: %u PID: %d Comm: %s\n", smp_processor_id(),
 		 t && t->kstack ? current->pid : 0, t ? t->comm : "?");
 	if (user_mode(tf))
-		pr_emerg("RIP: %04lx:0x%lx\n", (unsigned long)tf->cs, (unsigned long)tf->rip);
+		pr_emerg("RIP: %04lx:0x%lx\n", tf->cs, tf->rip);
 	else
-		pr_emerg("RIP: %04lx:%pS\n", (unsigned long)tf->cs, (void *)tf->rip);
-	pr_emerg("RSP: %04lx:%016lx EFLAGS: %08lx vector: %lu error: %04lx\n",
-		 (unsigned long)tf->ss, (unsigned long)tf->rsp, (unsigned long)tf->rflags,
-		 (unsigned long)tf->vector, (unsigned long)tf->error);
-	pr_emerg("RAX: %016lx RBX: %016lx RCX: %016lx\n", (unsigned long)tf->rax,
-		 (unsigned long)tf->rbx, (unsigned long)tf->rcx);
-	pr_emerg("RDX: %016lx RSI: %016lx RDI: %016lx\n", (unsigned long)tf->rdx,
-		 (unsigned long)tf->rsi, (unsigned long)tf->rdi);
-	pr_emerg("RBP: %016lx R08: %016lx R09: %016lx\n", (unsigned long)tf->rbp,
-		 (unsigned long)tf->r8, (unsigned long)tf->r9);
-	pr_emerg("R10: %016lx R11: %016lx R12: %016lx\n", (unsigned long)tf->r10,
-		 (unsigned long)tf->r11, (unsigned long)tf->r12);
-	pr_emerg("R13: %016lx R14: %016lx R15: %016lx\n", (unsigned long)tf->r13,
-		 (unsigned long)tf->r14, (unsigned long)tf->r15);
+		pr_emerg("RIP: %04lx:%pS\n", tf->cs, (void *)tf->rip);
+	pr_emerg("RSP: %04lx:%016lx EFLAGS: %08lx vector: %lu error: %04lx\n", tf->ss, tf->rsp,
+		 tf->rflags, tf->vector, tf->error);
+	pr_emerg("RAX: %016lx RBX: %016lx RCX: %016lx\n", tf->rax, tf->rbx, tf->rcx);
+	pr_emerg("RDX: %016lx RSI: %016lx RDI: %016lx\n", tf->rdx, tf->rsi, tf->rdi);
+	pr_emerg("RBP: %016lx R08: %016lx R09: %016lx\n", tf->rbp, tf->r8, tf->r9);
+	pr_emerg("R10: %016lx R11: %016lx R12: %016lx\n", tf->r10, tf->r11, tf->r12);
+	pr_emerg("R13: %016lx R14: %016lx R15: %016lx\n", tf->r13, tf->r14, tf->r15);
 	pr_emerg("CR0: %016lx CR2: %016lx CR3: %016lx CR4: %016lx\n", read_cr0(), read_cr2(),
 		 read_cr3(), read_cr4());
 	if (user_mode(tf))
@@ -249,7 +242,7 @@ static void show_fault(const struct trapframe *tf)
 		 tf->error & PF_ERR_WRITE ? "write access" :
 					    "read access",
 		 user_mode(tf) ? "user" : "kernel");
-	pr_emerg("#PF: error_code(0x%04lx) - %s\n", (unsigned long)tf->error,
+	pr_emerg("#PF: error_code(0x%04lx) - %s\n", tf->error,
 		 tf->error & PF_ERR_RSVD    ? "reserved bit violation" :
 		 tf->error & PF_ERR_PRESENT ? "permissions violation" :
 					      "not-present page");
@@ -358,7 +351,7 @@ void oops(struct trapframe *tf, const char *fmt, ...)
 	pr_emerg("%s\n", text);
 	if (tf->vector == X86_TRAP_PF)
 		show_fault(tf);
-	pr_emerg("Oops: %04lx [#%u]\n", (unsigned long)tf->error, ++oops_count);
+	pr_emerg("Oops: %04lx [#%u]\n", tf->error, ++oops_count);
 	show_regs(tf);
 	pr_emerg("---[ end trace ]---\n");
 	if (oops_is_fatal())

@@ -166,7 +166,7 @@ static int check_policy(int policy, int prio)
 	}
 }
 
-SYSCALL3(sched_setscheduler, pid_t, pid, int, policy, const int __user *, uprio)
+static long set_policy(pid_t pid, int policy, const int __user *uprio)
 {
 	int prio, err;
 
@@ -178,16 +178,14 @@ SYSCALL3(sched_setscheduler, pid_t, pid, int, policy, const int __user *, uprio)
 	return err ? err : check_policy(policy, prio);
 }
 
+SYSCALL3(sched_setscheduler, pid_t, pid, int, policy, const int __user *, uprio)
+{
+	return set_policy(pid, policy, uprio);
+}
+
 SYSCALL2(sched_setparam, pid_t, pid, const int __user *, uprio)
 {
-	int prio, err;
-
-	if (!uprio || pid < 0)
-		return -EINVAL;
-	if (copy_from_user(&prio, uprio, sizeof(prio)))
-		return -EFAULT;
-	err = task_exists(pid);
-	return err ? err : check_policy(SCHED_OTHER, prio);
+	return set_policy(pid, SCHED_OTHER, uprio);
 }
 
 SYSCALL2(sched_getparam, pid_t, pid, int __user *, uprio)

@@ -156,27 +156,6 @@ SYSCALL2(gettimeofday, struct timeval64 __user *, utv, struct timezone __user *,
 	return utz && copy_to_user(utz, &timezone, sizeof(timezone)) ? -EFAULT : 0;
 }
 
-SYSCALL2(settimeofday, const struct timeval64 __user *, utv, const struct timezone __user *, utz)
-{
-	struct timeval64 tv;
-	struct timezone tz;
-
-	if (utz && copy_from_user(&tz, utz, sizeof(tz)))
-		return -EFAULT;
-	if (utv) {
-		if (copy_from_user(&tv, utv, sizeof(tv)))
-			return -EFAULT;
-		if (tv.tv_sec < 0 || tv.tv_usec < 0 || tv.tv_usec >= 1000000 ||
-		    tv.tv_sec >= KTIME_MAX / NSEC_PER_SEC)
-			return -EINVAL;
-	}
-	if (!capable())
-		return -EPERM;
-	if (utz)
-		timezone = tz;
-	return utv ? set_realtime(tv.tv_sec * NSEC_PER_SEC + tv.tv_usec * NSEC_PER_USEC) : 0;
-}
-
 SYSCALL1(time, s64 __user *, ut)
 {
 	s64 now = ktime_get_real() / NSEC_PER_SEC;

@@ -35,7 +35,7 @@ static int fd_link(struct proc_inode *pi, struct path *out)
 
 	if (!files)
 		return -ENOENT;
-	f = files_next(files, &fd, NULL);
+	f = files_next(files, &fd);
 	if (f && fd == pi->fd) {
 		*out = f->path;
 		path_get(out);
@@ -57,23 +57,24 @@ static int fdinfo_show(struct seq_file *m, struct proc_inode *pi)
 	return 0;
 }
 
-static const struct proc_entry fd_link_entry = {
+const struct proc_entry proc_fd_link_entry = {
 	.name = "fd",
 	.mode = S_IFLNK | 0700,
 	.get_link = fd_link,
 	.guarded = true,
 };
 
-static const struct proc_entry fdinfo_entry = {
+const struct proc_entry proc_fdinfo_entry = {
 	.name = "fdinfo",
 	.mode = S_IFREG | 0400,
 	.show = fdinfo_show,
 	.guarded = true,
 };
 
-static struct inode *fd_lookup_as(struct inode *dir, const char *name, const struct proc_entry *e)
+static struct inode *fd_lookup(struct inode *dir, struct dentry *parent __unused, const char *name)
 {
 	struct proc_inode *pi = proc_inode(dir);
+	const struct proc_entry *e = pi->entry->data;
 	int fd = proc_parse_id(name);
 	struct fd_info info;
 	struct inode *inode;
@@ -92,51 +93,24 @@ static struct inode *fd_lookup_as(struct inode *dir, const char *name, const str
 	return inode;
 }
 
-static struct inode *fd_lookup(struct inode *dir, struct dentry *parent __unused, const char *name)
+static int fd_iterate(struct file *f, struct dir_context *ctx)
 {
-	return fd_lookup_as(dir, name, &fd_link_entry);
-}
-
-static struct inode *fdinfo_lookup(struct inode *dir, struct dentry *parent __unused,
-				   const char *name)
-{
-	return fd_lookup_as(dir, name, &fdinfo_entry);
-}
-
-static int fd_iterate_as(struct file *f, struct dir_context *ctx, const struct proc_entry *e)
-{
-	struct task *t = proc_file_inode(f)->task;
+	struct proc_inode *pi = proc_file_inode(f);
+	const struct proc_entry *e = pi->entry->data;
 	struct fd_info info;
 	int fd;
 
-	if (!proc_may_access(t))
+	if (!proc_may_access(pi->task))
 		return -EACCES;
 	if (!proc_emit_table(f, ctx, NULL))
 		return 0;
-	for (fd = (int)max(ctx->pos - PROC_POS_DYNAMIC, (loff_t)0); next_fd(t, &fd, &info); fd++) {
-		char name[16];
-		int len = scnprintf(name, sizeof(name), "%d", fd);
-		loff_t next = PROC_POS_DYNAMIC + fd + 1;
-
-		if (!ctx->emit(ctx, name, (size_t)len, proc_ino(e, t, fd), DT_OF_MODE(e->mode),
-			       next))
-			return 0;
-		ctx->pos = next;
-	}
+	for (fd = (int)max(ctx->pos - PROC_POS_DYNAMIC, (loff_t)0); next_fd(pi->task, &fd, &info);
+	     fd++)
+		if (!proc_emit_id(ctx, fd, proc_ino(e, pi->task, fd), e->mode, PROC_POS_DYNAMIC))
+			break;
 	return 0;
 }
 
-static int fd_iterate(struct file *f, struct dir_context *ctx)
-{
-	return fd_iterate_as(f, ctx, &fd_link_entry);
-}
-
-static int fdinfo_iterate(struct file *f, struct dir_context *ctx)
-{
-	return fd_iterate_as(f, ctx, &fdinfo_entry);
-}
-
-/* A process may always see its own, whoever it has become. */
 static int fd_permission(struct inode *inode, int mask)
 {
 	struct proc_inode *pi = proc_inode(inode);
@@ -153,16 +127,7 @@ const struct inode_operations proc_fd_iops = {
 	.setattr = proc_setattr,
 	.permission = fd_permission,
 };
-const struct inode_operations proc_fdinfo_iops = {
-	.lookup = fdinfo_lookup,
-	.setattr = proc_setattr,
-	.permission = fd_permission,
-};
 const struct file_operations proc_fd_fops = {
 	.iterate = fd_iterate,
-	.llseek = seq_lseek,
-};
-const struct file_operations proc_fdinfo_fops = {
-	.iterate = fdinfo_iterate,
 	.llseek = seq_lseek,
 };

@@ -229,14 +229,10 @@ static int task_iterate(struct file *f, struct dir_context *ctx)
 	if (!proc_emit_table(f, ctx, NULL))
 		return 0;
 	for (tid = (pid_t)max(ctx->pos - PROC_POS_DYNAMIC, (loff_t)1); next_tid(p, &tid); tid++) {
-		char name[16];
-		int len = scnprintf(name, sizeof(name), "%d", tid);
 		u64 ino = (u32)(unsigned long)&tid_entry | (u64)(u32)tid << 32;
-		loff_t next = PROC_POS_DYNAMIC + tid + 1;
 
-		if (!ctx->emit(ctx, name, (size_t)len, ino, DT_OF_MODE(S_IFDIR), next))
-			return 0;
-		ctx->pos = next;
+		if (!proc_emit_id(ctx, tid, ino, S_IFDIR, PROC_POS_DYNAMIC))
+			break;
 	}
 	return 0;
 }
@@ -266,19 +262,18 @@ static const struct file_operations task_fops = {
 		.name = n, .mode = S_IFLNK | 0777, .get_link = l, .guarded = true \
 	}
 
+#define FD_DIR(n, m, e)                                                                         \
+	{                                                                                       \
+		.name = n, .mode = S_IFDIR | (m), .iops = &proc_fd_iops, .fops = &proc_fd_fops, \
+		.data = (void *)&(e)                                                            \
+	}
+
 #define COMMON_ENTRIES                                                                             \
 	PROC_OPS("auxv", 0400, proc_auxv_fops), PROC_WO("clear_refs", proc_clear_refs_store),      \
 		PROC_OPS("cmdline", 0444, proc_cmdline_fops),                                      \
 		PROC_RW("comm", comm_show, comm_store), LINK("cwd", cwd_link),                     \
 		PROC_OPS("environ", 0400, proc_environ_fops), LINK("exe", exe_link),               \
-		{.name = "fd",                                                                     \
-		 .mode = S_IFDIR | 0500,                                                           \
-		 .iops = &proc_fd_iops,                                                            \
-		 .fops = &proc_fd_fops},                                                           \
-		{.name = "fdinfo",                                                                 \
-		 .mode = S_IFDIR | 0555,                                                           \
-		 .iops = &proc_fdinfo_iops,                                                        \
-		 .fops = &proc_fdinfo_fops},                                                       \
+		FD_DIR("fd", 0500, proc_fd_link_entry), FD_DIR("fdinfo", 0555, proc_fdinfo_entry), \
 		SECRET("io", io_show), PROC_FILE("limits", 0444, proc_limits_show),                \
 		GUARDED("maps", proc_maps_show), PROC_OPS("mem", 0600, proc_mem_fops),             \
 		PROC_FILE("mountinfo", 0444, pid_mountinfo_show),                                  \

@@ -67,6 +67,8 @@ struct inode *proc_lookup(struct inode *dir, struct dentry *parent, const char *
 bool proc_emit_table(struct file *f, struct dir_context *ctx, const struct proc_entry *table);
 /* Entries behind the table have positions from here on. */
 #define PROC_POS_DYNAMIC 0x1000
+/* Emits the entry named by the number id, at base + id. False: the buffer is full. */
+bool proc_emit_id(struct dir_context *ctx, int id, u64 ino, kmode_t mode, loff_t base);
 /* Number of the form that names here have: no leading zero. -1 if it is none. */
 int proc_parse_id(const char *name);
 int proc_setattr(struct inode *inode, const struct iattr *attr);
@@ -124,8 +126,9 @@ int proc_clear_refs_store(struct proc_inode *pi, char *text);
 extern const struct file_operations proc_pagemap_fops;
 extern const struct file_operations proc_cmdline_fops, proc_environ_fops, proc_auxv_fops,
 	proc_mem_fops;
-extern const struct inode_operations proc_fd_iops, proc_fdinfo_iops; /* fd.c */
-extern const struct file_operations proc_fd_fops, proc_fdinfo_fops;
+extern const struct inode_operations proc_fd_iops; /* fd.c; data: the entry of each descriptor */
+extern const struct file_operations proc_fd_fops;
+extern const struct proc_entry proc_fd_link_entry, proc_fdinfo_entry;
 
 /* ---- the files of /proc itself ---- */
 

@@ -118,16 +118,12 @@ static void emit_pids(struct dir_context *ctx)
 	struct process *p;
 
 	for (; (p = process_next_get(&pid)) != NULL; pid++) {
-		char name[16];
-		int len = scnprintf(name, sizeof(name), "%d", pid);
 		u64 ino = (u32)(unsigned long)&proc_pid_entry | (u64)(u32)pid << 32;
-		bool room = ctx->emit(ctx, name, (size_t)len, ino, DT_OF_MODE(S_IFDIR),
-				      POS_PIDS + pid + 1);
+		bool room = proc_emit_id(ctx, pid, ino, S_IFDIR, POS_PIDS);
 
 		process_put(p);
 		if (!room)
 			return;
-		ctx->pos = POS_PIDS + pid + 1;
 	}
 }
 

@@ -21,6 +21,7 @@
  */
 #include <fs/proc/proc.h>
 #include <kernel/lib/errno.h>
+#include <kernel/lib/printf.h>
 #include <kernel/lib/string.h>
 #include <kernel/x86/uaccess.h>
 #include <mm/slab.h>
@@ -151,6 +152,17 @@ bool proc_emit_table(struct file *f, struct dir_context *ctx, const struct proc_
 			return false;
 		ctx->pos = pos + 1;
 	}
+	return true;
+}
+
+bool proc_emit_id(struct dir_context *ctx, int id, u64 ino, kmode_t mode, loff_t base)
+{
+	char name[16];
+	int len = scnprintf(name, sizeof(name), "%d", id);
+
+	if (!ctx->emit(ctx, name, (size_t)len, ino, DT_OF_MODE(mode), base + id + 1))
+		return false;
+	ctx->pos = base + id + 1;
 	return true;
 }
 
