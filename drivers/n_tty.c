@@ -18,7 +18,6 @@
  */
 #include <drivers/n_tty.h>
 #include <drivers/termios.h>
-#include <kernel/lib/string.h>
 #include <kernel/signal.h>
 
 #define IN_MASK  (TTY_IN_SIZE - 1)

@@ -16,12 +16,10 @@
  */
 #include <fs/internal.h>
 #include <fs/vfs.h>
-#include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>
-#include <kernel/x86/uaccess.h>
 #include <mm/slab.h>
 
 static struct mutex rename_mutex; /* LOCK_VFS_RENAME */

@@ -21,7 +21,6 @@
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | \
 	 O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
 	 __O_TMPFILE)
-#define CLOSE_RANGE_UNSHARE  2u
 #define CLOSE_RANGE_CLOEXEC  4u
 #define FALLOC_FL_KEEP_SIZE  1
 #define FALLOC_FL_PUNCH_HOLE 2
@@ -386,15 +385,9 @@ SYSCALL1(close, int, fd)
 
 SYSCALL3(close_range, unsigned int, first, unsigned int, last, unsigned int, flags)
 {
-	if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) || first > last)
+	if ((flags & ~CLOSE_RANGE_CLOEXEC) || first > last)
 		return -EINVAL;
-	if (flags & CLOSE_RANGE_UNSHARE) {
-		int err = files_unshare();
-
-		if (err)
-			return err;
-	}
-	fd_close_range(first, last, flags & CLOSE_RANGE_CLOEXEC);
+	fd_close_range(first, last, flags);
 	return 0;
 }
 

@@ -24,8 +24,6 @@
 #define IOV_MAX  1024
 #define IOV_FAST 8
 
-#define RWF_SUPPORTED 0x1fu /* HIPRI DSYNC SYNC NOWAIT APPEND */
-
 /* --- position ----------------------------------------------------------------------------- */
 
 loff_t no_llseek(struct file *f __unused, loff_t off __unused, int whence __unused)

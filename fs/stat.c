@@ -7,7 +7,6 @@
 #include <fs/vfs.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
-#include <kernel/lib/string.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>
 #include <kernel/x86/uaccess.h>

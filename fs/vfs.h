@@ -21,12 +21,6 @@ struct file;
 struct super_block;
 struct mount;
 struct poll_table;
-struct kstat;
-struct kstatfs;
-struct iattr;
-struct iovec;
-struct pipe;
-struct file_lock;
 
 #define S_IFMT        0170000
 #define S_IFSOCK      0140000
@@ -553,8 +547,7 @@ void mem_devices_init(void);
 struct super_block *tmpfs_mount_options(const struct file_system_type *t, const char *options);
 extern const struct file_operations pipe_fops, fifo_fops, chrdev_fops, no_dev_fops;
 extern const struct address_space_operations tmpfs_aops;
-struct mount *kern_mount(struct super_block *sb); /* not attached anywhere; eats the reference */
-void file_locks_release(struct file *f);          /* flock: last close */
+void file_locks_release(struct file *f);                              /* flock: last close */
 void posix_locks_release(struct file *f, struct files_struct *owner); /* each close */
 long tmpfs_get_seals(struct file *f);
 long tmpfs_add_seals(struct file *f, unsigned int seals);

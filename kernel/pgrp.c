@@ -8,7 +8,6 @@
  */
 #include <kernel/internal.h>
 #include <kernel/syscall.h>
-#include <kernel/x86/uaccess.h>
 
 SYSCALL0(getpid)
 {

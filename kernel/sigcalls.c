@@ -7,7 +7,6 @@
  */
 #include <fs/vfs.h>
 #include <kernel/internal.h>
-#include <kernel/lib/string.h>
 #include <kernel/syscall.h>
 #include <kernel/x86/uaccess.h>
 

@@ -19,7 +19,6 @@
  */
 #include <kernel/exec.h>
 #include <kernel/internal.h>
-#include <kernel/lib/string.h>
 #include <kernel/syscall.h>
 #include <kernel/x86/fpu.h>
 #include <kernel/x86/uaccess.h>

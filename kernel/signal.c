@@ -29,7 +29,6 @@
  * WCOREDUMP; no ptrace, no signalfd.
  */
 #include <kernel/internal.h>
-#include <kernel/lib/bug.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
 #include <kernel/syscall.h>

@@ -25,18 +25,9 @@ struct utsname utsname = {
 	.domainname = "(none)",
 };
 
-#define PER_LINUX32 8
-#define UNAME26     0x0020000
-
 SYSCALL1(uname, struct utsname __user *, u)
 {
-	struct utsname copy = utsname;
-
-	if ((current->personality & 0xff) == PER_LINUX32)
-		strcpy(copy.machine, "i686");
-	if (current->personality & UNAME26)
-		strcpy(copy.release, "2.6.61-octavo");
-	return copy_to_user(u, &copy, sizeof(copy)) ? -EFAULT : 0;
+	return copy_to_user(u, &utsname, sizeof(utsname)) ? -EFAULT : 0;
 }
 
 static int set_name(char *field, const char __user *name, int len)

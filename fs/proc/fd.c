@@ -8,7 +8,6 @@
  */
 #include <fs/proc/proc.h>
 #include <kernel/lib/errno.h>
-#include <kernel/lib/printf.h>
 
 /* The first open descriptor of t that is at least *fd. */
 static bool next_fd(struct task *t, int *fd, struct fd_info *info)

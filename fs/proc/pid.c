@@ -11,7 +11,6 @@
  */
 #include <fs/proc/proc.h>
 #include <kernel/lib/errno.h>
-#include <kernel/lib/printf.h>
 #include <kernel/lib/string.h>
 #include <mm/pgtable.h>
 

@@ -50,9 +50,6 @@ static inline struct proc_inode *proc_file_inode(const struct file *f)
 	return f->inode->private;
 }
 
-/* A file of the root of /proc for parts that fs knows nothing of (drivers). At boot only. */
-void proc_register(const struct proc_entry *e);
-
 /* ---- tree.c: for file systems of this kind ---- */
 
 /* A new super block whose root shows the table of e. ERR_PTR. */

@@ -7,24 +7,14 @@
  */
 #include <fs/proc/proc.h>
 #include <kernel/lib/bug.h>
-#include <kernel/lib/errno.h>
 #include <kernel/lib/init.h>
 #include <kernel/lib/printf.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
 
 #define PROC_SUPER_MAGIC 0x9fa0
-#define MAX_REGISTERED   8
 
-static const struct proc_entry *registered[MAX_REGISTERED];
-static unsigned int nr_registered;
 static struct super_block *proc_sb;
-
-void proc_register(const struct proc_entry *e)
-{
-	assert(nr_registered < MAX_REGISTERED);
-	registered[nr_registered++] = e;
-}
 
 static int self_readlink(struct proc_inode *pi __unused, char *buf, size_t n)
 {
@@ -84,9 +74,6 @@ static struct inode *root_lookup(struct inode *dir, struct dentry *parent, const
 
 	if (inode)
 		return inode;
-	for (unsigned int i = 0; i < nr_registered; i++)
-		if (strcmp(registered[i]->name, name) == 0)
-			return proc_new_inode(dir->sb, registered[i], NULL, false, -1);
 	pid = proc_parse_id(name);
 	t = pid > 0 ? task_find_get(pid) : NULL;
 	if (!t)
@@ -97,29 +84,14 @@ static struct inode *root_lookup(struct inode *dir, struct dentry *parent, const
 	return inode;
 }
 
-static bool emit_registered(struct dir_context *ctx)
-{
-	for (loff_t i = max(ctx->pos - PROC_POS_DYNAMIC, (loff_t)0); i < nr_registered; i++) {
-		const struct proc_entry *e = registered[i];
-
-		if (!ctx->emit(ctx, e->name, strlen(e->name), proc_ino(e, NULL, -1),
-			       DT_OF_MODE(e->mode), PROC_POS_DYNAMIC + i + 1))
-			return false;
-		ctx->pos = PROC_POS_DYNAMIC + i + 1;
-	}
-	return true;
-}
-
-#define POS_PIDS (2 * PROC_POS_DYNAMIC)
-
 static void emit_pids(struct dir_context *ctx)
 {
-	pid_t pid = (pid_t)max(ctx->pos - POS_PIDS, (loff_t)1);
+	pid_t pid = (pid_t)max(ctx->pos - PROC_POS_DYNAMIC, (loff_t)1);
 	struct process *p;
 
 	for (; (p = process_next_get(&pid)) != NULL; pid++) {
 		u64 ino = (u32)(unsigned long)&proc_pid_entry | (u64)(u32)pid << 32;
-		bool room = proc_emit_id(ctx, pid, ino, S_IFDIR, POS_PIDS);
+		bool room = proc_emit_id(ctx, pid, ino, S_IFDIR, PROC_POS_DYNAMIC);
 
 		process_put(p);
 		if (!room)
@@ -129,7 +101,7 @@ static void emit_pids(struct dir_context *ctx)
 
 static int root_iterate(struct file *f, struct dir_context *ctx)
 {
-	if (proc_emit_table(f, ctx, root_entries) && emit_registered(ctx))
+	if (proc_emit_table(f, ctx, root_entries))
 		emit_pids(ctx);
 	return 0;
 }

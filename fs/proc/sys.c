@@ -11,14 +11,11 @@
 #include <fs/proc/proc.h>
 #include <kernel/internal.h>
 #include <kernel/lib/errno.h>
-#include <kernel/lib/printf.h>
 #include <kernel/lib/printk.h>
-#include <kernel/lib/random.h>
 #include <kernel/lib/string.h>
 #include <kernel/utsname.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
-#include <mm/vmstat.h>
 
 /* --- integers ---------------------------------------------------------------------------------- */
 

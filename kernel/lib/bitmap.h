@@ -41,10 +41,6 @@ static inline unsigned long find_first_bit(const unsigned long *map, unsigned lo
 {
 	return find_next_bit(map, size, 0);
 }
-static inline unsigned long find_first_zero_bit(const unsigned long *map, unsigned long size)
-{
-	return find_next_zero_bit(map, size, 0);
-}
 /* The highest set bit, or size. */
 static inline unsigned long find_last_bit(const unsigned long *map, unsigned long size)
 {

@@ -39,14 +39,6 @@ const char *kallsyms_lookup(unsigned long addr, unsigned long *offset, unsigned 
 	return kallsyms_names + kallsyms_name_off[lo];
 }
 
-unsigned long kallsyms_lookup_name(const char *name)
-{
-	for (u32 i = 0; i < kallsyms_count; i++)
-		if (strcmp(kallsyms_names + kallsyms_name_off[i], name) == 0)
-			return KALLSYMS_BASE + kallsyms_addrs[i];
-	return 0;
-}
-
 const char *kallsyms_get(u32 i, unsigned long *addr)
 {
 	if (i >= kallsyms_count)

@@ -7,7 +7,5 @@
 /* The function that addr lies in, its offset there and the function's size (to the next symbol);
  * NULL if addr is not kernel text. Either pointer may be NULL. */
 const char *kallsyms_lookup(unsigned long addr, unsigned long *offset, unsigned long *size);
-/* The address of a function, or 0. A linear search. */
-unsigned long kallsyms_lookup_name(const char *name);
 /* The i-th function by address and its address; NULL: no more. */
 const char *kallsyms_get(u32 i, unsigned long *addr);

@@ -279,17 +279,6 @@ int snprintf(char *buf, size_t n, const char *fmt, ...)
 	return len;
 }
 
-int sprintf(char *buf, const char *fmt, ...)
-{
-	va_list ap;
-	int len;
-
-	va_start(ap, fmt);
-	len = vsnprintf(buf, INT32_MAX, fmt, ap);
-	va_end(ap);
-	return len;
-}
-
 #endif /* !OCTAVO_HOST */
 
 int vscnprintf(char *buf, size_t n, const char *fmt, va_list ap)

@@ -17,7 +17,6 @@
 /* The length the whole text would have; at most n bytes are written, with the NUL (n > 0). */
 int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap) __printf(3, 0);
 int snprintf(char *buf, size_t n, const char *fmt, ...) __printf(3, 4);
-int sprintf(char *buf, const char *fmt, ...) __printf(2, 3);
 #endif
 
 /* The length that was written, without the NUL: for appending. */

@@ -8,7 +8,6 @@
  * Locking: a base's ticket lock, interrupts off. The function runs without it, so that it may arm
  * the timer again; base->running tells timer_cancel() on another CPU to wait for it.
  */
-#include <kernel/lib/bug.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/timer.h>
 #include <kernel/lib/ticket_lock.h>

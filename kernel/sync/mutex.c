@@ -50,11 +50,6 @@ void mutex_unlock(struct mutex *m)
 		wake_up(&m->wait);
 }
 
-bool mutex_is_held(const struct mutex *m)
-{
-	return m->owner == current_thread();
-}
-
 void rwsem_init(struct rwsem *s, enum lock_class cls)
 {
 	atomic_set(&s->count, 0);

@@ -19,7 +19,6 @@ void mutex_init(struct mutex *m, enum lock_class cls);
 void mutex_lock(struct mutex *m);
 bool mutex_trylock(struct mutex *m) __must_check;
 void mutex_unlock(struct mutex *m);
-bool mutex_is_held(const struct mutex *m); /* by the running thread */
 
 /* Many readers or one writer; writers do not starve. A reader must not acquire it twice. */
 struct rwsem {

@@ -305,10 +305,6 @@ static inline pte_t ptep_get_and_clear(pte_t *p)
 {
 	return __pte(__atomic_exchange_n(&p->pte, 0, __ATOMIC_SEQ_CST));
 }
-static inline pmd_t pmdp_get_and_clear(pmd_t *p)
-{
-	return __pmd(__atomic_exchange_n(&p->pmd, 0, __ATOMIC_SEQ_CST));
-}
 static inline bool ptep_cmpxchg(pte_t *p, pte_t old, pte_t new_)
 {
 	return __atomic_compare_exchange_n(&p->pte, &old.pte, new_.pte, false, __ATOMIC_SEQ_CST,

@@ -409,9 +409,9 @@ static void cpio_add(struct cpio *c, u32 ino, kmode_t mode, u32 nlink, const cha
 {
 	size_t len = strlen(name) + 1, size = strlen(data);
 
-	c->n += (size_t)sprintf(c->buf + c->n,
-				"070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", ino,
-				mode, 1, 2, nlink, 1000000000, (u32)size, 0, 0, 5, 1, (u32)len, 0);
+	c->n += (size_t)snprintf(c->buf + c->n, 111, /* 110 and the end */
+				 "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", ino,
+				 mode, 1, 2, nlink, 1000000000, (u32)size, 0, 0, 5, 1, (u32)len, 0);
 	memcpy(c->buf + c->n, name, len);
 	c->n += len;
 	while (c->n % 4)
