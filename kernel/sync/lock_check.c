@@ -59,6 +59,7 @@ static void check_order(const struct thread *t, enum lock_class cls, const void 
 void lock_check_acquire(enum lock_class cls, const void *lock, unsigned int how)
 {
 	struct thread *t = current_thread();
+	unsigned long flags;
 
 	if (cls == LOCK_NONE || !t)
 		return;
@@ -71,12 +72,12 @@ void lock_check_acquire(enum lock_class cls, const void *lock, unsigned int how)
 		check_order(t, cls, lock);
 	if (t->nr_held == (int)ARRAY_SIZE(t->held))
 		panic("more than %zu locks held", ARRAY_SIZE(t->held));
-	/* An interrupt uses what lies above nr_held: it counts only what is complete. */
-	t->held[t->nr_held] = (struct held_lock){lock, cls};
-	barrier();
-	t->nr_held++;
+	/* An interrupt uses what lies above nr_held, and would write over an entry not yet counted. */
+	flags = local_irq_save();
+	t->held[t->nr_held++] = (struct held_lock){lock, cls};
 	if (how & LOCK_SPIN)
 		t->nr_spin_held++;
+	local_irq_restore(flags);
 }
 
 void lock_check_release(enum lock_class cls, const void *lock, unsigned int how)
