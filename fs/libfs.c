@@ -79,7 +79,7 @@ void inode_put(struct inode *i)
 	if (!atomic_dec_and_test(&i->count))
 		return;
 	assert(!i->pipe && list_empty(&i->locks) && atomic_read(&i->write_count) == 0);
-	if (i->mapping.nrpages)
+	if (i->mapping.nrpages || i->mapping.committed)
 		truncate_all(&i->mapping);
 	if (i->sb && i->sb->ops && i->sb->ops->evict_inode)
 		i->sb->ops->evict_inode(i);
