@@ -168,7 +168,7 @@ static pte_t new_rights(const struct protect_state *s, pte_t e)
 
 	if (s->private_write) {
 		page = pte_page(e);
-		if (page && PageAnon(page) && PageAnonExclusive(page))
+		if (page && PageAnon(page) && PageAnonExclusive(page) && pte_soft_dirty(e))
 			n = pte_mkwrite(n);
 	} else if (s->tracks_dirty && !(pte_write(e) && pte_dirty(e))) {
 		n = pte_wrprotect(n);

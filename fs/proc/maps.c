@@ -458,7 +458,18 @@ enum clear_refs {
 	CLEAR_REFS_MM_HIWATER_RSS,
 };
 
-static void clear_table_refs(const struct pt_walk *w)
+/* The next write is a fault, which sets the bit again. */
+static void clear_soft_dirty(pte_t *pte)
+{
+	pte_t e = ptep_get(pte);
+
+	if (pte_present(e))
+		ptep_clear_flags(pte, _PAGE_RW | _PAGE_SOFT_DIRTY);
+	else if (pte_is_swap(e))
+		set_pte(pte, pte_swp_clear_soft_dirty(e));
+}
+
+static void clear_table_refs(const struct pt_walk *w, enum clear_refs what)
 {
 	spinlock_t *ptl;
 	pte_t *pte = pte_offset_lock(w->pmd, w->addr, &ptl);
@@ -466,7 +477,9 @@ static void clear_table_refs(const struct pt_walk *w)
 	for (vaddr_t addr = w->addr; addr < w->end; addr += PAGE_SIZE, pte++) {
 		struct page *page = pte_present(ptep_get(pte)) ? pte_page(ptep_get(pte)) : NULL;
 
-		if (!page)
+		if (what == CLEAR_REFS_SOFT_DIRTY)
+			clear_soft_dirty(pte);
+		if (!page || what == CLEAR_REFS_SOFT_DIRTY)
 			continue;
 		ptep_test_and_clear_young(pte);
 		ClearPageReferenced(page);
@@ -479,19 +492,20 @@ static void clear_refs(struct mm_struct *mm, enum clear_refs what)
 	struct vm_area_struct *vma;
 	struct pt_walk w;
 
-	down_read(&mm->mmap_lock);
+	down_write(&mm->mmap_lock);
 	for_each_vma(mm, vma) {
+		if (what == CLEAR_REFS_SOFT_DIRTY)
+			vma_set_flags(vma, vma->flags & ~VM_SOFTDIRTY);
 		if (what == (vma->file ? CLEAR_REFS_ANON : CLEAR_REFS_MAPPED))
 			continue;
 		for_each_pt_range(&w, mm, vma->start, vma->end) if (w.level == PT_PTE)
-			clear_table_refs(&w);
+			clear_table_refs(&w, what);
 		cond_resched();
 	}
 	tlb_flush_mm(mm);
-	up_read(&mm->mmap_lock);
+	up_write(&mm->mmap_lock);
 }
 
-/* 4 (clear the soft-dirty bits) is refused, as on a Linux without that option: writes are not noted. */
 int proc_clear_refs_store(struct proc_inode *pi, char *text)
 {
 	unsigned int what;
@@ -500,8 +514,7 @@ int proc_clear_refs_store(struct proc_inode *pi, char *text)
 
 	if (err)
 		return err;
-	if (what < CLEAR_REFS_ALL || what > CLEAR_REFS_MM_HIWATER_RSS ||
-	    what == CLEAR_REFS_SOFT_DIRTY)
+	if (what < CLEAR_REFS_ALL || what > CLEAR_REFS_MM_HIWATER_RSS)
 		return -EINVAL;
 	mm = proc_get_mm(pi);
 	if (!mm)
