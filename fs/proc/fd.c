@@ -65,7 +65,7 @@ const struct proc_entry proc_fd_link_entry = {
 
 const struct proc_entry proc_fdinfo_entry = {
 	.name = "fdinfo",
-	.mode = S_IFREG | 0400,
+	.mode = S_IFREG | 0444,
 	.show = fdinfo_show,
 	.guarded = true,
 };

@@ -155,18 +155,22 @@ static bool is_sleep_function(const char *name)
 	return false;
 }
 
+/* The first of n frames that says why the task sleeps. */
+static unsigned int skip_sleep_functions(const u64 *addr, unsigned int n)
+{
+	unsigned int i = 0;
+
+	while (i < n && is_sleep_function(kallsyms_lookup(addr[i], NULL, NULL)))
+		i++;
+	return i;
+}
+
 static const char *sleeper_wchan(const struct task *t)
 {
 	u64 addr[MAX_FRAMES];
-	unsigned int n = unwind_sleeper(t, addr);
+	unsigned int n = unwind_sleeper(t, addr), i = skip_sleep_functions(addr, n);
 
-	for (unsigned int i = 0; i < n; i++) {
-		const char *name = kallsyms_lookup(addr[i], NULL, NULL);
-
-		if (!is_sleep_function(name))
-			return name;
-	}
-	return NULL;
+	return i < n ? kallsyms_lookup(addr[i], NULL, NULL) : NULL;
 }
 
 int proc_wchan_show(struct seq_file *m, struct proc_inode *pi)
@@ -187,7 +191,7 @@ int proc_stack_show(struct seq_file *m, struct proc_inode *pi)
 	if (!capable())
 		return -EACCES;
 	n = unwind_sleeper(pi->task, addr);
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = skip_sleep_functions(addr, n); i < n; i++)
 		seq_printf(m, "[<0>] %pS\n", (void *)addr[i]);
 	return 0;
 }

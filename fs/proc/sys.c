@@ -81,6 +81,41 @@ static int const_show(struct seq_file *m, struct proc_inode *pi)
 	return 0;
 }
 
+/* --- rights ------------------------------------------------------------------------------------ */
+
+/* What the mode allows nobody, root may not do either. */
+static int sysctl_permission(struct inode *inode, int mask)
+{
+	if (((mask & MAY_READ) && !(inode->mode & 0444)) ||
+	    ((mask & MAY_WRITE) && !(inode->mode & 0222)))
+		return -EACCES;
+	return generic_permission(inode, mask);
+}
+
+static const struct inode_operations sysctl_iops = {
+	.setattr = proc_setattr,
+	.permission = sysctl_permission,
+};
+
+static struct inode *sysctl_lookup(struct inode *dir, struct dentry *parent, const char *name)
+{
+	struct inode *inode = proc_lookup(dir, parent, name);
+
+	if (!IS_ERR_OR_NULL(inode) && S_ISREG(inode->mode))
+		inode->ops = &sysctl_iops;
+	return inode;
+}
+
+static const struct inode_operations sysctl_dir_iops = {
+	.lookup = sysctl_lookup,
+	.setattr = proc_setattr,
+};
+
+#define DIR_ENTRY(n, entries)                                                               \
+	{                                                                                   \
+		.name = n, .mode = S_IFDIR | 0555, .dir = entries, .iops = &sysctl_dir_iops \
+	}
+
 /* --- vm ------------------------------------------------------------------------------------------ */
 
 /* How much rather file pages are taken than anonymous ones, 0 to 200. For reclaim. */
@@ -262,8 +297,8 @@ static const struct proc_entry fs_entries[] = {
 };
 
 const struct proc_entry proc_sys_entries[] = {
-	PROC_DIR("fs", fs_entries),
-	PROC_DIR("kernel", kernel_entries),
-	PROC_DIR("vm", vm_entries),
+	DIR_ENTRY("fs", fs_entries),
+	DIR_ENTRY("kernel", kernel_entries),
+	DIR_ENTRY("vm", vm_entries),
 	{},
 };
