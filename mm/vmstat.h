@@ -8,48 +8,49 @@
 #include <kernel/lib/types.h>
 #include <kernel/x86/percpu.h>
 
-/* Names as /proc/vmstat prints them; X(id, "name"). Items of the whole machine, in pages. */
+/* Names as /proc/vmstat prints them, in Linux's order, those that Linux lacks last; X(id, "name").
+ * Items of the whole machine, in pages. */
 #define VMSTAT_ITEMS(X)                                   \
+	X(NR_INACTIVE_ANON, "nr_inactive_anon")           \
+	X(NR_ACTIVE_ANON, "nr_active_anon")               \
+	X(NR_INACTIVE_FILE, "nr_inactive_file")           \
+	X(NR_ACTIVE_FILE, "nr_active_file")               \
+	X(NR_UNEVICTABLE, "nr_unevictable")               \
+	X(NR_MLOCK, "nr_mlock")                           \
+	X(NR_SLAB_RECLAIMABLE, "nr_slab_reclaimable")     \
+	X(NR_SLAB_UNRECLAIMABLE, "nr_slab_unreclaimable") \
 	X(NR_ANON_MAPPED, "nr_anon_pages")                \
 	X(NR_FILE_MAPPED, "nr_mapped")                    \
 	X(NR_FILE_PAGES, "nr_file_pages")                 \
 	X(NR_FILE_DIRTY, "nr_dirty")                      \
 	X(NR_WRITEBACK, "nr_writeback")                   \
 	X(NR_SHMEM, "nr_shmem")                           \
-	X(NR_PAGETABLE, "nr_page_table_pages")            \
 	X(NR_KSTACK, "nr_kernel_stack")                   \
-	X(NR_SLAB_RECLAIMABLE, "nr_slab_reclaimable")     \
-	X(NR_SLAB_UNRECLAIMABLE, "nr_slab_unreclaimable") \
-	X(NR_VMALLOC, "nr_vmalloc")                       \
-	X(NR_MLOCK, "nr_mlock")                           \
+	X(NR_PAGETABLE, "nr_page_table_pages")            \
 	X(NR_SWAPCACHED, "nr_swapcached")                 \
-	X(NR_INACTIVE_ANON, "nr_inactive_anon")           \
-	X(NR_ACTIVE_ANON, "nr_active_anon")               \
-	X(NR_INACTIVE_FILE, "nr_inactive_file")           \
-	X(NR_ACTIVE_FILE, "nr_active_file")               \
-	X(NR_UNEVICTABLE, "nr_unevictable")
+	X(NR_VMALLOC, "nr_vmalloc")
 
 #define VMSTAT_EVENTS(X)                                 \
+	X(PGPGIN, "pgpgin")                              \
+	X(PGPGOUT, "pgpgout")                            \
+	X(PSWPIN, "pswpin")                              \
+	X(PSWPOUT, "pswpout")                            \
 	X(PGALLOC_DMA, "pgalloc_dma")                    \
 	X(PGALLOC_DMA32, "pgalloc_dma32")                \
 	X(PGALLOC_NORMAL, "pgalloc_normal")              \
 	X(PGFREE, "pgfree")                              \
 	X(PGFAULT, "pgfault")                            \
 	X(PGMAJFAULT, "pgmajfault")                      \
-	X(PGPGIN, "pgpgin")                              \
-	X(PGPGOUT, "pgpgout")                            \
-	X(PSWPIN, "pswpin")                              \
-	X(PSWPOUT, "pswpout")                            \
+	X(TLB_REMOTE_FLUSH, "nr_tlb_remote_flush")       \
+	X(TLB_LOCAL_FLUSH_ALL, "nr_tlb_local_flush_all") \
+	X(TLB_LOCAL_FLUSH_ONE, "nr_tlb_local_flush_one") \
 	X(PGALLOC_FALLBACK, "pgalloc_fallback")          \
 	X(COW_COPY, "cow_copy")                          \
 	X(COW_REUSE, "cow_reuse")                        \
 	X(ZERO_PAGE_MAP, "zero_page_map")                \
 	X(STACK_GROW, "stack_grow")                      \
 	X(FAULT_SPURIOUS, "fault_spurious")              \
-	X(FAULT_RETRY, "fault_retry")                    \
-	X(TLB_LOCAL_FLUSH_ALL, "nr_tlb_local_flush_all") \
-	X(TLB_LOCAL_FLUSH_ONE, "nr_tlb_local_flush_one") \
-	X(TLB_REMOTE_FLUSH, "nr_tlb_remote_flush")
+	X(FAULT_RETRY, "fault_retry")
 
 #define X(id, name) id,
 enum vmstat_item { VMSTAT_ITEMS(X) NR_VMSTAT_ITEMS };

@@ -18,15 +18,15 @@
 struct cpu_features cpu_features;
 pteval_t pte_supported_mask = ~0UL;
 
-/* The registers that feature flags come from. */
+/* The registers that feature flags come from, in the order in which Linux lists them. */
 enum cpuid_word {
 	CPUID_1_EDX,
-	CPUID_1_ECX,
-	CPUID_7_EBX,
-	CPUID_7_ECX,
 	CPUID_EXT1_EDX,
+	CPUID_1_ECX,
 	CPUID_EXT1_ECX,
+	CPUID_7_EBX,
 	CPUID_D1_EAX,
+	CPUID_7_ECX,
 	NR_CPUID_WORDS,
 };
 
