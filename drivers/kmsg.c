@@ -172,17 +172,17 @@ static ssize_t kmsg_read(struct file *f, void __user *ubuf, size_t n, loff_t *po
 	}
 }
 
-/* "<N>text": N's lower three bits are the level. */
+/* "<N>text": N is 8 times the facility plus the level. Nobody but the kernel has facility 0. */
 static enum log_level parse_level(char **text)
 {
-	enum log_level level = LOG_WARNING;
+	enum log_level level = LOG_USER | LOG_WARNING;
 	char *end;
 
 	if (**text == '<') {
 		unsigned long long v = simple_strtoull(*text + 1, &end, 10);
 
 		if (end != *text + 1 && *end == '>') {
-			level = (enum log_level)(v & 7);
+			level = (enum log_level)(u8)(v < LOG_USER ? v | LOG_USER : v);
 			*text = end + 1;
 		}
 	}

@@ -111,7 +111,7 @@ static void log_text(enum log_level level, u64 ns, const char *text, size_t len)
 		size_t n = nl ? (size_t)(nl - text) : len;
 
 		log_store(level, ns, text, n);
-		if ((int)level < console_loglevel)
+		if (log_severity(level) < console_loglevel)
 			console_line(ns, text, n);
 		text += nl ? n + 1 : n;
 		len -= nl ? n + 1 : n;
@@ -161,7 +161,7 @@ static void replay(struct console *con)
 		const struct record *r = record_at(off);
 		char stamp[32];
 
-		if (r->level >= console_loglevel)
+		if (log_severity(r->level) >= console_loglevel)
 			continue;
 		con->write(con, stamp, format_stamp(stamp, sizeof(stamp), r->ns));
 		con->write(con, (const char *)(r + 1), r->len);

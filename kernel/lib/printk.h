@@ -15,7 +15,13 @@ enum log_level {
 	LOG_NOTICE,
 	LOG_INFO,
 	LOG_DEBUG,
+	LOG_USER =
+		1 << 3, /* added to a level: the text comes from a program (syslog(3)'s facility) */
 };
+static inline int log_severity(int level)
+{
+	return level & 7;
+}
 
 /* Any context, interrupts on or off, any lock held (a console must not take other locks than its
  * own raw one). Adds "\n"-terminated lines with a timestamp to the log, and to the consoles when
