@@ -45,6 +45,7 @@
 #include <kernel/x86/uaccess.h>
 #include <kernel/x86/x86.h>
 #include <mm/fault.h>
+#include <mm/pgtable.h>
 #include <mm/vmalloc.h>
 
 #define DR6_STEP BIT(14)
@@ -93,8 +94,15 @@ static unsigned int fault_flags(u64 error)
 /* No page could be had, and nothing was gained by asking the OOM killer: the process goes. */
 static void out_of_memory_in_fault(void)
 {
-	pr_err("Out of memory in a page fault: killed process %d (%s)\n", current->proc->pid,
-	       current->thread.comm);
+	struct mm_struct *mm = current->thread.mm;
+
+	pr_err("Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%ldkB, "
+	       "file-rss:%ldkB, shmem-rss:%ldkB, UID:%u pgtables:%ldkB oom_score_adj:%d\n",
+	       current->proc->pid, current->thread.comm, mm->total_vm << (PAGE_SHIFT - 10),
+	       mm_counter_read(mm, MM_ANON) << (PAGE_SHIFT - 10),
+	       mm_counter_read(mm, MM_FILE) << (PAGE_SHIFT - 10),
+	       mm_counter_read(mm, MM_SHMEM) << (PAGE_SHIFT - 10), current->cred.uid,
+	       atomic_long_read(&mm->pgtables_bytes) >> 10, current->proc->oom_score_adj);
 	force_sig_sigkill();
 }
 
