@@ -39,7 +39,8 @@ endif
 # ---------------------------------------------------------------------------- tools
 
 ifneq ($(CLANG),)
-CC := clang --target=x86_64-unknown-none-elf
+# clang 14 takes the stack guard from %gs:40 on this target only, not on x86_64-unknown-none-elf
+CC := clang --target=x86_64-unknown-linux-gnu
 LD := ld.lld
 NM := nm
 else
