@@ -55,6 +55,7 @@ struct unpack {
 	const u8 *data;
 	struct seen *links, *dirs;
 	unsigned long files;
+	void (*consumed)(const void *upto); /* may be NULL */
 };
 
 static int bad(const struct unpack *u, const char *what)
@@ -335,6 +336,8 @@ static int unpack_all(struct unpack *u)
 		if (err)
 			return err;
 		end_entry(u);
+		if (u->consumed)
+			u->consumed(u->at);
 		cond_resched();
 	}
 	return 0;
@@ -363,9 +366,9 @@ int initramfs_default(void)
 	return err ? err : vfs_mkdir_path(AT_FDCWD, "/root", S_IFDIR | 0700);
 }
 
-int initramfs_unpack(const void *cpio, size_t size)
+int initramfs_unpack(const void *cpio, size_t size, void (*consumed)(const void *upto))
 {
-	struct unpack u = {.at = cpio, .left = size};
+	struct unpack u = {.at = cpio, .left = size, .consumed = consumed};
 	int err;
 
 	if (!size)

@@ -19,6 +19,7 @@
  * remount to read-only does not look for writers; a mount cannot be moved.
  */
 #include <fs/internal.h>
+#include <fs/tmpfs.h>
 #include <fs/seq_file.h>
 #include <fs/vfs.h>
 #include <kernel/lib/bug.h>
@@ -618,9 +619,15 @@ static struct file_system_type rootfs_type = {
 	.mount = rootfs_mount,
 };
 
+void vfs_limit_root(void)
+{
+	tmpfs_default_limits(init_fs.root.mnt->sb);
+}
+
 static void mount_root(void)
 {
-	struct super_block *sb = rootfs_type.mount(&rootfs_type, "rootfs", NULL);
+	/* No limit before the initramfs is in: see vfs_limit_root(). */
+	struct super_block *sb = rootfs_type.mount(&rootfs_type, "rootfs", "size=0,nr_inodes=0");
 	struct mount *m = IS_ERR(sb) ? NULL : mount_alloc(sb, sb->root, "rootfs", 0);
 
 	if (!m)

@@ -594,6 +594,16 @@ static const struct super_operations tmpfs_super_ops = {
 	.remount = tmpfs_remount,
 };
 
+void tmpfs_default_limits(struct super_block *sb)
+{
+	struct tmpfs_sb *ts = tmpfs_of(sb);
+	unsigned long half = totalram_pages() / 2, free_half = nr_free_pages() / 2;
+
+	ts->max_blocks = max(half, (unsigned long)atomic_long_read(&ts->blocks) + free_half);
+	ts->max_inodes = max(half, (unsigned long)atomic_long_read(&ts->inodes) + free_half);
+	ts->show_size = false;
+}
+
 static int fill_super(struct super_block *sb, const char *options)
 {
 	struct tmpfs_sb *ts = kzalloc(sizeof(*ts), GFP_KERNEL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What devtmpfs uses of tmpfs.
+ * What devtmpfs and mount.c use of tmpfs.
  */
 #pragma once
 
@@ -8,3 +8,6 @@
 
 /* Makes a device node or directory, owned by root, whoever runs: 0, -EEXIST, -ENOMEM, -ENOSPC. */
 int tmpfs_add_node(struct dentry *dir, const char *name, size_t len, kmode_t mode, kdev_t rdev);
+
+/* Half of RAM, or what is used and half of what is free. */
+void tmpfs_default_limits(struct super_block *sb);

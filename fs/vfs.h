@@ -534,7 +534,11 @@ const struct file_operations *chrdev_lookup(kdev_t dev, void **private);
 void vfs_init(void); /* caches, root tmpfs mounted, init_fs set */
 /* Makes /dev/console and /root in the empty root. */
 int initramfs_default(void) __must_check;
-int initramfs_unpack(const void *cpio, size_t size); /* into /: 0 or -errno with a log line */
+/* Afterwards: / may grow to half of RAM, or, if the initramfs took more, by half of what is free. */
+void vfs_limit_root(void);
+/* Into /: 0 or -errno with a log line. consumed(upto), unless NULL, is told after each entry that
+ * nothing before upto will be looked at again. */
+int initramfs_unpack(const void *cpio, size_t size, void (*consumed)(const void *upto));
 
 /* Inside fs/: called by vfs_init() in this order. */
 void dcache_init(void);

@@ -90,11 +90,24 @@ static void register_memory(void)
 		memblock_reserve(boot_info.initrd_paddr, boot_info.initrd_size);
 }
 
+static paddr_t initrd_left; /* what lies before it has been given back */
+static unsigned long initrd_pages_freed;
+
+/* While it is unpacked: a small machine has no room for the archive and all of its files. */
+static void free_initrd_upto(const void *upto)
+{
+	paddr_t end = ALIGN_DOWN(__pa(upto), PAGE_SIZE);
+
+	if (end <= initrd_left)
+		return;
+	initrd_pages_freed += free_reserved_area(initrd_left, end);
+	initrd_left = end;
+}
+
 static void load_initramfs(void)
 {
 	paddr_t pa = boot_info.initrd_paddr;
 	size_t size = boot_info.initrd_size;
-	unsigned long pages;
 
 	if (initramfs_default())
 		panic("No memory for the root file system");
@@ -104,10 +117,12 @@ static void load_initramfs(void)
 		return;
 	}
 	pr_info("Unpacking initramfs of %zu kB\n", size / 1024);
-	if (initramfs_unpack(__va(pa), size))
+	initrd_left = pa;
+	if (initramfs_unpack(__va(pa), size, free_initrd_upto))
 		pr_err("The initramfs was not unpacked completely\n");
-	pages = free_reserved_area(pa, pa + size);
-	pr_info("Freeing initrd memory: %lukB\n", pages * (PAGE_SIZE / 1024));
+	free_initrd_upto(__va(pa + size));
+	vfs_limit_root();
+	pr_info("Freeing initrd memory: %lukB\n", initrd_pages_freed * (PAGE_SIZE / 1024));
 }
 
 static void do_initcalls(void)

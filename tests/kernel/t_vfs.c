@@ -460,7 +460,7 @@ KTEST(initramfs, contents, "owners, modes, times, hard links, devices, a second 
 	struct cpio c;
 
 	CHECK(cpio_make(&c));
-	EXPECT_EQ(initramfs_unpack(c.buf, c.n), 0);
+	EXPECT_EQ(initramfs_unpack(c.buf, c.n, NULL), 0);
 	EXPECT_EQ(stat_of(DIR, &st), 0);
 	EXPECT_EQ(st.mode, S_IFDIR | 01750);
 	EXPECT_EQ(st.uid, 1);
@@ -486,12 +486,12 @@ KTEST(initramfs, damaged,
 	char *copy;
 
 	CHECK(cpio_make(&c));
-	EXPECT(initramfs_unpack(c.buf, 0) < 0);
-	EXPECT(initramfs_unpack("\x1f\x8b\x08\0", 4) < 0);
-	EXPECT(initramfs_unpack("070707000", 9) < 0);
+	EXPECT(initramfs_unpack(c.buf, 0, NULL) < 0);
+	EXPECT(initramfs_unpack("\x1f\x8b\x08\0", 4, NULL) < 0);
+	EXPECT(initramfs_unpack("070707000", 9, NULL) < 0);
 	for (size_t n = 1; n < 900; n += 53) {
 		/* a whole number of entries is a whole archive but for its end */
-		initramfs_unpack(c.buf, n);
+		initramfs_unpack(c.buf, n, NULL);
 		cpio_clean();
 	}
 	copy = kmalloc(8192, GFP_KERNEL);
@@ -499,7 +499,7 @@ KTEST(initramfs, damaged,
 		memcpy(copy, c.buf, c.n);
 		/* in headers: not the names, which must stay those that are removed */
 		copy[6 + ktest_random_below(104)] = (char)('0' + ktest_random_below(10));
-		initramfs_unpack(copy, c.n);
+		initramfs_unpack(copy, c.n, NULL);
 		cpio_clean();
 	}
 	kfree(copy);
