@@ -14,9 +14,11 @@
  * merge there.
  *
  * The new vma is in the tree, and in the reverse map, before the first entry moves (a reverse-map
- * walk must meet a page in the one place or the other), but its vma lock is held until all have
- * arrived: a fault that came between would find nothing and map an empty page. A thread that touches
- * the old range meanwhile faults in a page that the unmapping throws away: it raced with mremap.
+ * walk must meet a page in the one place or the other). Both vma locks are held until all have
+ * arrived: a fault in the new range would find nothing and map an empty page; one in the old range
+ * could be in the way when a shortage sends the entries back, or name an anon_vma that is about to
+ * go. A thread that touches the old range after that faults in a page that the unmapping throws
+ * away: it raced with mremap.
  */
 #include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
@@ -128,6 +130,13 @@ static struct vm_area_struct *make_target(struct mremap_request *r, struct vm_ar
 	return target;
 }
 
+/* Will the old vma stay, with nothing left that needs its anon_vma? */
+static bool leaves_empty(const struct mremap_request *r, const struct vm_area_struct *vma)
+{
+	return (r->flags & MREMAP_DONTUNMAP) && vma->start == r->old &&
+	       vma->end == r->old + r->old_len && !vma->file;
+}
+
 /* Carries the entries over. False if a table could not be allocated: all are back at home, and the
  * target is empty but still there. */
 static bool carry_over(struct mremap_request *r, struct vm_area_struct *vma,
@@ -136,31 +145,26 @@ static bool carry_over(struct mremap_request *r, struct vm_area_struct *vma,
 	size_t moved;
 	bool all;
 
+	down_write(&vma->lock);
 	down_write(&target->lock);
 	vma_insert(r->mm, target);
 	moved = move_page_tables(vma, r->old, target, r->new, r->old_len);
 	all = moved == r->old_len;
 	if (!all) /* the tables there still exist: this cannot fail */
 		move_page_tables(target, r->new, vma, r->old, moved);
+	else if (leaves_empty(r, vma))
+		unlink_anon_vmas(vma);
 	up_write(&target->lock);
+	up_write(&vma->lock);
 	return all;
 }
 
-/* What was moved away is left as an empty mapping. */
-static void leave_empty(struct mremap_request *r, struct vm_area_struct *vma)
+/* What was moved away is not locked any more. If it cannot be cut out, it stays so: no harm but that. */
+static void unlock_rest(struct mremap_request *r, struct vm_area_struct *vma)
 {
-	vaddr_t end = r->old + r->old_len;
-	struct vm_area_struct *rest;
-
-	if (vma->flags & VM_LOCKED) {
-		rest = vma_modify(vma, r->old, end, vma->flags & ~VM_LOCKED_MASK);
-		if (IS_ERR(rest))
-			return; /* stays locked: no harm but that */
+	if ((vma->flags & VM_LOCKED) &&
+	    !IS_ERR(vma_modify(vma, r->old, r->old + r->old_len, vma->flags & ~VM_LOCKED_MASK)))
 		r->mm->locked_vm -= r->old_len >> PAGE_SHIFT;
-		vma = rest;
-	}
-	if (vma->start == r->old && vma->end == end && !vma->file)
-		unlink_anon_vmas(vma);
 }
 
 static void drop_target(struct mremap_request *r, struct vm_area_struct *target)
@@ -197,7 +201,7 @@ static long move_vma(struct mremap_request *r, struct vm_area_struct *vma)
 	}
 	note_growth(r, flags, r->new, pages);
 	if (keep) {
-		leave_empty(r, vma);
+		unlock_rest(r, vma);
 	} else if (r->old_len) {
 		/* Both ranges count until the old one goes. If it cannot be cut out for lack of memory,
 		 * it stays, empty and counted. */

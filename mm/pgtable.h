@@ -205,7 +205,8 @@ void free_vma_tables(struct mmu_gather *g, const struct vm_area_struct *list, va
  * new ones already. Flushes. Returns the number of ptes changed. mmap_lock held for writing. */
 int change_protection(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, pteval_t pgprot);
 /* Moves ptes (mremap): old_addr in vma to new_addr in new_vma, both in rmap. Returns bytes moved,
- * less than len only for lack of memory for tables. Flushes. mmap_lock held for writing. */
+ * less than len only for lack of memory for tables. Flushes. mmap_lock and both vma locks held for
+ * writing. */
 size_t move_page_tables(struct vm_area_struct *vma, vaddr_t old_addr,
 			struct vm_area_struct *new_vma, vaddr_t new_addr, size_t len);
 /* fork: src's entries for its whole range into dst_vma (same range, another space). 0 or -ENOMEM.

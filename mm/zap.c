@@ -305,6 +305,7 @@ size_t move_page_tables(struct vm_area_struct *vma, vaddr_t old_addr,
 	struct pt_walk w;
 
 	debug_assert(rwsem_is_write_held(&mm->mmap_lock) && new_vma->mm == mm);
+	debug_assert(rwsem_is_write_held(&vma->lock) && rwsem_is_write_held(&new_vma->lock));
 	for_each_pt_range(&w, mm, old_addr, end)
 	{
 		vaddr_t to = w.addr + delta;
