@@ -152,7 +152,7 @@ static int charge_page(struct address_space *m)
 	int err = 0;
 
 	if (promise && commit_charge(NULL, 1))
-		return -ENOMEM;
+		return -ENOSPC; /* not -ENOMEM: killing somebody for it would be wrong */
 	if (m->ops && m->ops->page_charge)
 		err = m->ops->page_charge(m);
 	if (err && promise)

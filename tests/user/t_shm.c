@@ -101,6 +101,28 @@ TEST(memfd, "memfd_create: size, sharing, name, close-on-exec")
 	CHECK_ERRNO(syscall(SYS_memfd_create, BADPTR, 0), EFAULT);
 }
 
+TEST(over_commit, "a tmpfs page beyond the commit limit for which a process is killed")
+{
+	int fd = (int)syscall(SYS_memfd_create, "m", 0);
+	volatile char *p;
+
+	if (getuid() != 0)
+		SKIP("for root");
+	REQUIRE(fd >= 0);
+	OK(ftruncate(fd, 4 * PAGE));
+	p = OK(mmap(NULL, 4 * PAGE, RW, MAP_SHARED, fd, 0));
+	p[0] = 1;
+	ut_spew("/proc/sys/vm/overcommit_ratio", "0");
+	ut_spew("/proc/sys/vm/overcommit_memory", "2");
+	CHECK_ERRNO(pwrite(fd, "x", 1, PAGE), ENOSPC);
+	CHECK_FAULT(ut_write(p + 2 * PAGE), SIGBUS, BUS_ADRERR, (void *)(p + 2 * PAGE));
+	CHECK_FAULT(ut_read(p + 2 * PAGE), SIGBUS, BUS_ADRERR, (void *)(p + 2 * PAGE));
+	CHECK_NOFAULT(ut_write(p));
+	ut_spew("/proc/sys/vm/overcommit_memory", "0");
+	ut_spew("/proc/sys/vm/overcommit_ratio", "50");
+	CHECK_NOFAULT(ut_write(p + 2 * PAGE));
+}
+
 TEST_MEM(exit_order, 24, "shared pages freed with the first process that ends")
 {
 	volatile char *p = OK(mmap(NULL, 32 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
