@@ -286,23 +286,36 @@ static bool room_for(const struct inode *i, unsigned long pages)
 	return !ts->max_blocks || (used <= ts->max_blocks && pages <= ts->max_blocks - used);
 }
 
-/* A page of zeroes where there is none; also beyond the end of the file. */
+/* A page where there is none; also beyond the end of the file. It stays not uptodate, by which
+ * undo_range() tells it from one that is in use; who needs its zeroes makes them. */
 static int allocate_page(struct address_space *m, u64 index)
 {
-	struct page *page = find_or_create_page(m, index, GFP_USER | __GFP_ZERO);
+	struct page *page = find_or_create_page(m, index, GFP_USER);
 
 	if (IS_ERR(page))
 		return (int)PTR_ERR(page);
-	if (!PageUptodate(page)) {
-		clear_page(page_address(page));
-		SetPageUptodate(page);
-	}
 	unlock_page(page);
 	put_page(page);
-	return 0;
+	return signal_pending() ? -EINTR : 0;
 }
 
-/* What was allocated before an error stays: it is a hole's equal, and goes with the file. */
+/* As on Linux, also what an earlier call allocated and nobody used. */
+static void undo_range(struct address_space *m, u64 first, u64 end)
+{
+	for (u64 index = first; index < end; index++) {
+		struct page *page = find_lock_page(m, index);
+
+		if (!page)
+			continue;
+		if (!PageUptodate(page))
+			delete_from_page_cache(page);
+		unlock_page(page);
+		put_page(page);
+		if ((index & 511) == 511)
+			cond_resched();
+	}
+}
+
 static int allocate_range(struct inode *i, u64 first, u64 end)
 {
 	struct address_space *m = &i->mapping;
@@ -312,10 +325,10 @@ static int allocate_range(struct inode *i, u64 first, u64 end)
 	for (u64 index = first; index < end; index++) {
 		int err = allocate_page(m, index);
 
-		if (err)
+		if (err) {
+			undo_range(m, first, index + 1);
 			return err;
-		if (signal_pending())
-			return -EINTR;
+		}
 		if ((index & 511) == 511)
 			cond_resched();
 	}

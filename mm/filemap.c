@@ -312,16 +312,20 @@ static u64 size_in_pages(struct address_space *m)
 	return DIV_ROUND_UP((u64)READ_ONCE(m->size), PAGE_SIZE);
 }
 
-/* Fills a locked page that is not uptodate. Unlocks it. */
+/* Fills a locked page that is not uptodate. Unlocks it. Without a readpage it is one that
+ * fallocate() set aside: a hole with memory. */
 static int read_page(struct address_space *m, struct page *page, bool *major)
 {
-	int err = -EIO;
+	int err = 0;
 
 	if (m->ops && m->ops->readpage) {
 		err = m->ops->readpage(m, page);
 		count_event(PGPGIN);
 		if (major)
 			*major = true;
+	} else {
+		clear_page(page_address(page));
+		SetPageUptodate(page);
 	}
 	unlock_page(page);
 	return err;

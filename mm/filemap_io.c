@@ -237,11 +237,21 @@ ssize_t filemap_write_kernel(struct address_space *m, loff_t pos, const void *bu
 
 /* --- data and holes ---- */
 
-/* The first index from `index` on that has a page (data) or has none (hole). */
+/* Swapped out, or a page that somebody filled. */
+static bool is_data(void *entry)
+{
+	return entry && (radix_is_value(entry) || PageUptodate((struct page *)entry));
+}
+
+/* The first index from `index` on that has data, or has none (hole). */
 static unsigned long next_data(struct address_space *m, unsigned long index, bool *found)
 {
+	void *entry;
+
 	spin_lock(&m->tree_lock);
-	*found = radix_next(&m->pages, &index);
+	while ((entry = radix_next(&m->pages, &index)) && !is_data(entry))
+		index++;
+	*found = entry;
 	spin_unlock(&m->tree_lock);
 	return index;
 }
@@ -252,7 +262,7 @@ static unsigned long next_hole(struct address_space *m, unsigned long index, uns
 		bool there;
 
 		spin_lock(&m->tree_lock);
-		there = radix_lookup(&m->pages, index);
+		there = is_data(radix_lookup(&m->pages, index));
 		spin_unlock(&m->tree_lock);
 		if (!there)
 			break;

@@ -116,7 +116,7 @@ void truncate_setsize(struct address_space *m, loff_t size)
 	if (size > old)
 		filemap_zero_tail(m);
 	WRITE_ONCE(m->size, size);
-	if (size < old) {
+	if (size <= old) { /* the same: for pages that fallocate() set aside beyond the end */
 		unmap_and_remove(m, DIV_ROUND_UP((u64)size, PAGE_SIZE), ~0UL, true);
 		filemap_zero_tail(m);
 	}

@@ -163,6 +163,60 @@ TEST(fallocate, "fallocate that does not extend, or does not punch")
 	CHECK_ERRNO(fallocate(fd, 0, 0, 0), EINVAL);
 }
 
+TEST(fallocate_beyond, "pages set aside beyond the end that no truncation drops")
+{
+	int fd = ut_file("f", NULL, 0);
+	struct stat st;
+
+	OK(fallocate(fd, 1 /* KEEP_SIZE */, 0, 4 * PAGE));
+	OK(fstat(fd, &st));
+	CHECK_EQ(st.st_size, 0);
+	CHECK_EQ(st.st_blocks, 32);
+	OK(ftruncate(fd, 0));
+	OK(fstat(fd, &st));
+	CHECK_EQ(st.st_blocks, 0);
+}
+
+TEST(fallocate_fails, "a failed fallocate that keeps its pages, or takes others'")
+{
+	struct stat st;
+	char c = 0;
+
+	if (getuid() != 0)
+		SKIP("for root");
+	OK(mkdir("m", 0755));
+	OK(syscall(SYS_mount, "tmpfs", "m", "tmpfs", 0, "size=64k"));
+	int fd = ut_file("m/f", NULL, 0);
+	for (int i = 0; i < 6;
+	     i++) /* outside of what is asked for below, so that it seems to fit */
+		CHECK_EQ(pwrite(fd, "o", 1, (20 + i) * PAGE), 1);
+	OK(pwrite(fd, "i", 1, 3 * PAGE));
+	OK(ftruncate(fd, 30 * PAGE));
+	char *p = OK(mmap(NULL, 30 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	OK(fallocate(fd, 0, 10 * PAGE, 2 * PAGE));
+	CHECK_EQ(lseek(fd, 4 * PAGE, SEEK_DATA), 20 * PAGE); /* not data before it is used */
+	CHECK_EQ(p[10 * PAGE], 0);
+	CHECK_EQ(lseek(fd, 4 * PAGE, SEEK_DATA), 10 * PAGE);
+	p[10 * PAGE] = 'm';
+	OK(pread(fd, &c, 1, 11 * PAGE));
+	CHECK_EQ(c, 0);
+	OK(pwrite(fd, "w", 1, 11 * PAGE + 7));
+	CHECK_EQ(p[11 * PAGE + 6], 0);
+	CHECK_EQ(p[11 * PAGE + 8], 0);
+	OK(fstat(fd, &st));
+	CHECK_EQ(st.st_blocks, 9 * 8);
+	CHECK_ERRNO(fallocate(fd, 0, 0, 16 * PAGE), ENOSPC);
+	OK(fstat(fd, &st));
+	CHECK_EQ(st.st_blocks, 9 * 8);
+	CHECK_EQ(p[3 * PAGE], 'i');
+	CHECK_EQ(p[10 * PAGE], 'm');
+	CHECK_EQ(p[11 * PAGE + 7], 'w');
+	CHECK_EQ(p[25 * PAGE], 'o');
+	OK(munmap(p, 30 * PAGE));
+	close(fd);
+	OK(syscall(SYS_umount2, "m", 0));
+}
+
 TEST(truncate_path, "truncate by name, and its errors")
 {
 	struct stat st;
