@@ -64,10 +64,17 @@ static int mappable_mmap(struct mappable *m, struct vm_area_struct *vma)
 	return f->ops->mmap ? f->ops->mmap(f, vma) : 0;
 }
 
+static int mappable_punch(struct mappable *m, loff_t from, loff_t to)
+{
+	return (int)vfs_fallocate(file_of_mappable(m), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				  from, to - from);
+}
+
 const struct mappable_ops file_mappable_ops = {
 	.get = mappable_get,
 	.put = mappable_put,
 	.mmap = mappable_mmap,
+	.punch = mappable_punch,
 };
 
 static unsigned int mappable_access(const struct file *f)

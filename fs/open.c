@@ -21,12 +21,10 @@
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | \
 	 O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
 	 __O_TMPFILE)
-#define CLOSE_RANGE_CLOEXEC  4u
-#define FALLOC_FL_KEEP_SIZE  1
-#define FALLOC_FL_PUNCH_HOLE 2
-#define FALLOC_FL_ALL        0x7f
-#define UTIME_NOW            0x3fffffff
-#define UTIME_OMIT           0x3ffffffe
+#define CLOSE_RANGE_CLOEXEC 4u
+#define FALLOC_FL_ALL       0x7f
+#define UTIME_NOW           0x3fffffff
+#define UTIME_OMIT          0x3ffffffe
 
 struct open_how {
 	unsigned int flags;
@@ -492,7 +490,7 @@ SYSCALL2(ftruncate, int, fd, loff_t, size)
 	return err ? err : truncate_dentry(f->path.dentry, size);
 }
 
-static long fallocate_file(struct file *f, int mode, loff_t off, loff_t len)
+long vfs_fallocate(struct file *f, int mode, loff_t off, loff_t len)
 {
 	kmode_t type = f->inode->mode;
 
@@ -519,7 +517,7 @@ SYSCALL4(fallocate, int, fd, int, mode, loff_t, off, loff_t, len)
 {
 	struct file *f __put(file) = fget(fd);
 
-	return f ? fallocate_file(f, mode, off, len) : -EBADF;
+	return f ? vfs_fallocate(f, mode, off, len) : -EBADF;
 }
 
 /* --- times -------------------------------------------------------------------------------- */

@@ -32,13 +32,11 @@
 #include <mm/page.h>
 #include <mm/slab.h>
 
-#define TMPFS_MAGIC          0x01021994
-#define BOGO_DIRENT_SIZE     20 /* what an entry adds to its directory's size, as on Linux */
-#define FALLOC_FL_KEEP_SIZE  1
-#define FALLOC_FL_PUNCH_HOLE 2
-#define MFD_CLOEXEC          1u
-#define MFD_ALLOW_SEALING    2u
-#define MEMFD_NAME_MAX       249
+#define TMPFS_MAGIC       0x01021994
+#define BOGO_DIRENT_SIZE  20 /* what an entry adds to its directory's size, as on Linux */
+#define MFD_CLOEXEC       1u
+#define MFD_ALLOW_SEALING 2u
+#define MEMFD_NAME_MAX    249
 
 struct tmpfs_sb {
 	unsigned long max_blocks;     /* pages; 0: no limit */

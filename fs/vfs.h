@@ -419,6 +419,9 @@ int file_remove_privs(struct inode *inode);
 /* 0, or -EROFS if this mount or its file system is read-only. */
 int mnt_want_write(const struct mount *mnt);
 int vfs_getattr(const struct path *p, struct kstat *st);
+#define FALLOC_FL_KEEP_SIZE  1
+#define FALLOC_FL_PUNCH_HOLE 2
+long vfs_fallocate(struct file *f, int mode, loff_t off, loff_t len);
 
 /* A directory's entry to be created, removed or found; its directory is locked for writing. */
 #define F_SEAL_SEAL         0x1u

@@ -51,6 +51,8 @@ struct mappable_ops {
 	void (*put)(struct mappable *f); /* sleeps */
 	/* Asked by do_mmap before mapping: may veto (-ENODEV, -EACCES, -EPERM). May be NULL. */
 	int (*mmap)(struct mappable *f, struct vm_area_struct *vma);
+	/* Makes [from, to) bytes a hole, as fallocate() does: 0 or -errno. Sleeps. */
+	int (*punch)(struct mappable *f, loff_t from, loff_t to);
 };
 #define MAPPABLE_READ   0x1u /* open for reading */
 #define MAPPABLE_WRITE  0x2u /* open for writing */
@@ -101,7 +103,7 @@ ssize_t filemap_write_kernel(struct address_space *m, loff_t pos, const void *bu
 /* The file shrinks or grows to size: unmaps and drops what lies beyond, zeroes the last page's tail.
  * Caller holds the inode's lock for writing. */
 void truncate_setsize(struct address_space *m, loff_t size);
-/* Drops [start, end) bytes (punch hole): whole pages removed, edges zeroed. */
+/* Drops [start, end) bytes (punch hole): whole pages removed, edges zeroed. The same lock is held. */
 void truncate_range(struct address_space *m, loff_t start, loff_t end);
 /* All pages; at inode eviction: no mappings, no users left. */
 void truncate_all(struct address_space *m);

@@ -197,10 +197,7 @@ static int remove_piece(struct mm_struct *mm, vaddr_t *start, vaddr_t end, int *
 	file = vma->file;
 	file->ops->get(file);
 	up_read(&mm->mmap_lock);
-	if (file->mapping->shmem)
-		truncate_range(file->mapping, from, to);
-	else
-		err = -EOPNOTSUPP;
+	err = file->ops->punch(file, from, to);
 	file->ops->put(file);
 	return err;
 out:

@@ -180,3 +180,22 @@ TEST(remove, "MADV_REMOVE that does not punch a hole into a tmpfs file")
 	CHECK_EQ(st.st_size, 4 * PAGE);
 	CHECK_ERRNO(madvise(ut_map(PAGE), PAGE, MADV_REMOVE), EINVAL);
 }
+
+TEST(remove_sealed, "MADV_REMOVE that changes a sealed file, or leaves its times as they were")
+{
+	int fd = OK((int)syscall(SYS_memfd_create, "m", 2 /* MFD_ALLOW_SEALING */));
+	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	struct stat st;
+
+	OK(ftruncate(fd, 4 * PAGE));
+	char *p = OK(mmap(NULL, 4 * PAGE, RW, MAP_SHARED, fd, 0));
+	memset(p, 's', 4 * PAGE);
+	OK(futimens(fd, old));
+	OK(madvise(p, PAGE, MADV_REMOVE));
+	OK(fstat(fd, &st));
+	CHECK(st.st_mtim.tv_sec != 1000);
+	CHECK_EQ(st.st_blocks, 24);
+	OK(fcntl(fd, 1033 /* F_ADD_SEALS */, 0x10 /* F_SEAL_FUTURE_WRITE */));
+	CHECK_ERRNO(madvise(p + PAGE, PAGE, MADV_REMOVE), EPERM);
+	CHECK_EQ(p[PAGE], 's');
+}
