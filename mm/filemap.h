@@ -44,6 +44,22 @@ struct address_space {
 void mapping_init(struct address_space *m, const struct address_space_operations *ops, void *host,
 		  bool shmem);
 
+/* Until mapping_unmap_writable() shared writable mappings cannot be forbidden. False: they are. */
+static inline bool mapping_map_writable(struct address_space *m)
+{
+	int n;
+
+	while ((n = atomic_read(&m->writable_maps)) >= 0)
+		if (atomic_cmpxchg(&m->writable_maps, n, n + 1))
+			return true;
+	return false;
+}
+
+static inline void mapping_unmap_writable(struct address_space *m)
+{
+	atomic_dec(&m->writable_maps);
+}
+
 /* What mm knows of an open file; embedded in struct file. */
 struct mappable;
 struct mappable_ops {

@@ -350,9 +350,6 @@ static int check_file_request(struct mmap_request *r)
 		return -ENODEV;
 	if (r->vm_flags & VM_GROWSDOWN)
 		return -EINVAL;
-	if ((r->vm_flags & VM_SHARED) && r->file->mapping &&
-	    atomic_read(&r->file->mapping->writable_maps) < 0)
-		return -EPERM;
 	return 0;
 }
 
@@ -415,7 +412,7 @@ static unsigned long mapped_pages(struct mm_struct *mm, vaddr_t start, vaddr_t e
 	return pages;
 }
 
-static int insert_new(struct mmap_request *r)
+static int insert_vma(struct mmap_request *r)
 {
 	struct vm_area_struct *vma = vma_alloc(r->mm);
 	int err;
@@ -439,6 +436,20 @@ static int insert_new(struct mmap_request *r)
 	vma_link_file(vma);
 	vma_insert(r->mm, vma);
 	return 0;
+}
+
+/* No seal against writing may come between the question and vma_link_file(), which counts. */
+static int insert_new(struct mmap_request *r)
+{
+	struct address_space *m = r->file && (r->vm_flags & VM_SHARED) ? r->file->mapping : NULL;
+	int err;
+
+	if (m && !mapping_map_writable(m))
+		return -EPERM;
+	err = insert_vma(r);
+	if (m)
+		mapping_unmap_writable(m);
+	return err;
 }
 
 static int map_region(struct mmap_request *r, struct vma_graveyard *dead)

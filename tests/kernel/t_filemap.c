@@ -285,6 +285,56 @@ KTEST(filemap, punch_mapped, "MADV_REMOVE that leaves the page in the mapping or
 	ktest_with_mm(punch_mapped, NULL);
 }
 
+static int seals_tried, hook_error;
+
+/* The seal against writing, at the worst moment. */
+static int seal_meanwhile(struct mappable *f, struct vm_area_struct *vma)
+{
+	(void)vma;
+	EXPECT(!atomic_cmpxchg(&f->mapping->writable_maps, 0, -1));
+	seals_tried++;
+	return hook_error;
+}
+
+static void seal_race(void *arg)
+{
+	struct mappable *f = shared_file(PAGE_SIZE);
+	const struct mappable_ops *fs_ops;
+	struct mappable_ops slow;
+	long addr;
+
+	(void)arg;
+	if (!EXPECT(!IS_ERR(f)))
+		return;
+	fs_ops = f->ops;
+	slow = *fs_ops;
+	slow.mmap = seal_meanwhile;
+	f->ops = &slow;
+	seals_tried = 0;
+	hook_error = -EACCES;
+	addr = do_mmap(current_mm(), f, 0, PAGE_SIZE, PROT_WRITE, MAP_SHARED, 0);
+	EXPECT_EQ(addr, -EACCES);
+	EXPECT_EQ(atomic_read(&f->mapping->writable_maps), 0);
+	hook_error = 0;
+	addr = do_mmap(current_mm(), f, 0, PAGE_SIZE, PROT_WRITE, MAP_SHARED, 0);
+	EXPECT(addr > 0);
+	EXPECT_EQ(seals_tried, 2);
+	EXPECT_EQ(atomic_read(&f->mapping->writable_maps), 1);
+	EXPECT_EQ(do_munmap(current_mm(), addr, PAGE_SIZE), 0);
+	EXPECT_EQ(atomic_read(&f->mapping->writable_maps), 0);
+	f->ops = fs_ops;
+	atomic_set(&f->mapping->writable_maps, -1);
+	addr = do_mmap(current_mm(), f, 0, PAGE_SIZE, PROT_READ, MAP_SHARED, 0);
+	EXPECT_EQ(addr, -EPERM);
+	EXPECT_EQ(atomic_read(&f->mapping->writable_maps), -1);
+	f->ops->put(f);
+}
+
+KTEST(filemap, seal_race, "F_SEAL_WRITE that slips in while a writable mapping is being made")
+{
+	ktest_with_mm(seal_race, NULL);
+}
+
 /* ---- promises ---- */
 
 static void shared_memory_charge(void *arg)
