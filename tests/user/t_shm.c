@@ -112,12 +112,16 @@ TEST(over_commit, "a tmpfs page beyond the commit limit for which a process is k
 	OK(ftruncate(fd, 4 * PAGE));
 	p = OK(mmap(NULL, 4 * PAGE, RW, MAP_SHARED, fd, 0));
 	p[0] = 1;
-	ut_spew("/proc/sys/vm/overcommit_ratio", "0");
-	ut_spew("/proc/sys/vm/overcommit_memory", "2");
-	CHECK_ERRNO(pwrite(fd, "x", 1, PAGE), ENOSPC);
-	CHECK_FAULT(ut_write(p + 2 * PAGE), SIGBUS, BUS_ADRERR, (void *)(p + 2 * PAGE));
-	CHECK_FAULT(ut_read(p + 2 * PAGE), SIGBUS, BUS_ADRERR, (void *)(p + 2 * PAGE));
-	CHECK_NOFAULT(ut_write(p));
+	pid_t pid = CHILD(
+		{ /* so that the limit is lifted even if it is killed */
+		  ut_spew("/proc/sys/vm/overcommit_ratio", "0");
+		  ut_spew("/proc/sys/vm/overcommit_memory", "2");
+		  CHECK_ERRNO(pwrite(fd, "x", 1, PAGE), ENOSPC);
+		  CHECK_FAULT(ut_write(p + 2 * PAGE), SIGBUS, BUS_ADRERR, (void *)(p + 2 * PAGE));
+		  CHECK_FAULT(ut_read(p + 2 * PAGE), SIGBUS, BUS_ADRERR, (void *)(p + 2 * PAGE));
+		  CHECK_NOFAULT(ut_write(p));
+		});
+	CHECK_EXIT(pid, 0);
 	ut_spew("/proc/sys/vm/overcommit_memory", "0");
 	ut_spew("/proc/sys/vm/overcommit_ratio", "50");
 	CHECK_NOFAULT(ut_write(p + 2 * PAGE));
