@@ -140,13 +140,13 @@ class Process:
         self.buffer = ""
         self.tail = ""  # what came since the last expect()
         self.hung = False
-        self.child = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        with LOCK:  # whoever holds it knows all that runs
+            self.child = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+            RUNNING.add(self)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.child.stdout, selectors.EVENT_READ)
-        with LOCK:
-            RUNNING.add(self)
 
     def pump(self, silence, deadline):
         """One piece of output; False at the end or when it hangs."""
@@ -208,11 +208,14 @@ class Process:
             self.tail = ""
         return self.stop() if self.hung else self.reap(self.child.wait())
 
-    def stop(self):
+    def kill(self):
         try:
             os.killpg(self.child.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+    def stop(self):
+        self.kill()
         self.child.wait()
         return self.reap(124)
 
@@ -245,6 +248,7 @@ class Group:
         self.status = None
         self.log = os.path.join(ROOT, LOGS, name + ".log")
         self.command = []  # what repeats it
+        self.processes = []
 
     def fail(self, why):
         self.results.problems.append(why)
@@ -256,7 +260,16 @@ class Group:
         if not self.bad():  # what is shown at the end is what went wrong first
             self.log = log
             self.command = [f"{k}={shlex.quote(v)}" for k, v in environment.items()] + [shlex.join(command)]
-        return Process(command, environment, log, on_line)
+        process = Process(command, environment, log, on_line)
+        self.processes.append(process)
+        return process
+
+    def stop(self):
+        """What still runs, and has nobody left who waits for it."""
+        for process in self.processes:
+            if process in RUNNING:
+                process.on_line = lambda line: None
+                process.stop()
 
     def verdict(self, case, problems):
         (self.results.failed if problems else self.results.passed).append(case)

@@ -14,6 +14,7 @@ import glob
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -172,6 +173,7 @@ def run_group(group, options):
         group.run(group, options)
     except Exception as error:  # a driver's own failure is a failure of the group
         group.fail(f"the driver failed: {error!r}")
+        group.stop()
     report(group, time.monotonic() - started, options)
 
 
@@ -281,10 +283,17 @@ def main():
     return 1 if failed else 0
 
 
+def ended(number, _):
+    """Nothing that was started stays behind, nor does a group start anything more: LOCK is kept."""
+    LOCK.acquire()
+    for process in RUNNING:
+        process.kill()
+    print(f"\n{signal.strsignal(number)}", flush=True)
+    os._exit(128 + number)
+
+
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        for process in list(RUNNING):
-            process.stop()
-        sys.exit("\ninterrupted")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, ended)
+    sys.exit(main())
