@@ -118,7 +118,11 @@ class E820(gdb.Command):
 
     def invoke(self, argument, from_tty):
         info = gdb.parse_and_eval("boot_info")
-        for i in range(int(info["nr_regions"])):
+        try:
+            regions = int(info["nr_regions"])
+        except gdb.MemoryError:
+            raise gdb.GdbError("the kernel has not mapped itself yet: break kernel_main, continue")
+        for i in range(regions):
             r = info["regions"][i]
             base, length, kind = int(r["base"]), int(r["len"]), int(r["type"])
             print(f"{base:#014x}-{base + length - 1:#014x} {length >> 10:10} KiB {self.NAMES.get(kind, kind)}")
