@@ -241,6 +241,7 @@ help:
 	@echo '  debug       boot the debug build stopped, for gdb on :1234'
 	@echo '  test        all test groups (scripts/test --help for more)'
 	@echo '  test-long   the same with long random sequences'
+	@echo '  test-oracle the user tests on Linux 6.1 as well, compared (UTEST=mmap,fork)'
 	@echo '  bench       what operations cost, in instructions'
 	@echo '  check       format, who includes whom, line budgets'
 	@echo '  format      reformat the sources'
