@@ -40,6 +40,15 @@ def cr3():
     return int(found[1], 16) & ADDRESS
 
 
+def need_mapping(value):
+    """Read it, so that whoever asks too early is told so."""
+    try:
+        value.fetch_lazy()
+    except gdb.MemoryError:
+        raise gdb.GdbError("the kernel has not mapped itself yet: break kernel_main, continue")
+    return value
+
+
 def flags_of(entry, leaf_level):
     names = [name for bit, name in FLAGS if entry >> bit & 1]
     if leaf_level:
@@ -93,7 +102,7 @@ class Maps(gdb.Command):
         else:
             offset = int(gdb.parse_and_eval("(unsigned long)&current_thread_ptr"))
             base = int(gdb.parse_and_eval("(unsigned long)&__per_cpu_load"))
-            thread = gdb.parse_and_eval(f"*(struct thread **){base + offset:#x}")
+            thread = need_mapping(gdb.parse_and_eval(f"*(struct thread **){base + offset:#x}"))
             mm = thread["mm"]
         if not mm:
             print("a kernel thread: no address space")
@@ -118,11 +127,8 @@ class E820(gdb.Command):
 
     def invoke(self, argument, from_tty):
         info = gdb.parse_and_eval("boot_info")
-        try:
-            regions = int(info["nr_regions"])
-        except gdb.MemoryError:
-            raise gdb.GdbError("the kernel has not mapped itself yet: break kernel_main, continue")
-        for i in range(regions):
+        need_mapping(info)
+        for i in range(int(info["nr_regions"])):
             r = info["regions"][i]
             base, length, kind = int(r["base"]), int(r["len"]), int(r["type"])
             print(f"{base:#014x}-{base + length - 1:#014x} {length >> 10:10} KiB {self.NAMES.get(kind, kind)}")
