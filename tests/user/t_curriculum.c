@@ -43,7 +43,7 @@ TEST(zones_2,
 	CHECK(strstr(text, "Normal") || ut_memtotal() < 4096);
 }
 
-TEST(orders_3, "pagetypeinfo: its head, one row a zone and type, pageblocks that add up")
+TEST_MEM(orders_3, 24, "pagetypeinfo: its head, one row a zone and type, pageblocks that add up")
 {
 	if (geteuid() != 0)
 		SKIP("for root");
@@ -169,7 +169,7 @@ TEST(layout_12, "text, data, bss, heap, mappings, stack, arguments and environme
 	CHECK(found);
 }
 
-TEST(malloc_13, "10 MiB of malloc that cost memory before they are touched")
+TEST_MEM(malloc_13, 48, "10 MiB of malloc that cost memory before they are touched")
 {
 	size_t len = 10 << 20;
 	long size = ut_status(0, "VmSize"), rss = ut_status(0, "RssAnon");
@@ -218,7 +218,7 @@ TEST(time_15, "busybox time -v that reports no page faults, or no memory")
 	CHECK(faults >= 256 && faults < 256 + 8);
 }
 
-TEST(exec_18, "fork and exec that need more memory than the new program")
+TEST_MEM(exec_18, 48, "fork and exec that need more memory than the new program")
 {
 	size_t len = 16 << 20;
 	char *p = ut_map(len);

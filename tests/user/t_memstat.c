@@ -157,7 +157,7 @@ TEST(shmem, "tmpfs and shared memory that Cached, Shmem or Mapped do not count")
 	CHECK(labs(grown - 1024) <= SLACK);
 }
 
-TEST(slab, "objects that neither Slab nor slabinfo counts")
+TEST_MEM(slab, 48, "objects that neither Slab nor slabinfo counts")
 {
 	long files = 3000, dentries[2], active, v;
 	char name[32];
@@ -200,7 +200,7 @@ TEST(kernel_stack, "KernelStack that does not count the processes there are")
 		CHECK_SIGNALED(pid[i], SIGKILL);
 }
 
-TEST(page_tables, "PageTables and VmPTE that do not count tables, or count them for ever")
+TEST_MEM(page_tables, 128, "PageTables and VmPTE that do not count tables, or count them for ever")
 {
 	size_t span = 2 << 20;
 	char *p = ut_map_alone(65 * span);
@@ -216,7 +216,7 @@ TEST(page_tables, "PageTables and VmPTE that do not count tables, or count them 
 	CHECK(labs(meminfo("PageTables") - all) <= SLACK / 4);
 }
 
-TEST(committed, "Committed_AS that counts what is no promise, or misses one")
+TEST_MEM(committed, 48, "Committed_AS that counts what is no promise, or misses one")
 {
 	size_t len = 4096 * PAGE;
 	void *p = NULL;
