@@ -21,7 +21,7 @@ enum vm_fault {
 	VM_FAULT_SIGBUS,  /* beyond the end of the file (BUS_ADRERR), or an I/O error */
 	VM_FAULT_OOM,     /* no memory: the caller's policy (DESIGN 9.11) */
 	VM_FAULT_SIGKILL, /* a fatal signal came while waiting */
-	VM_FAULT_RETRY,   /* inside fault.c only: locks were dropped, start again */
+	VM_FAULT_RETRY,   /* inside the fault handler only: locks were dropped, start again */
 };
 typedef enum vm_fault vm_fault_t;
 

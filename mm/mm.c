@@ -18,7 +18,6 @@
 #include <kernel/lib/string.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/irqflags.h>
-#include <mm/fault.h>
 #include <mm/filemap.h>
 #include <mm/pgtable.h>
 #include <mm/rmap.h>
@@ -151,29 +150,4 @@ void mm_activate(struct mm_struct *mm)
 	if (this_cpu_read(loaded_mm) != mm)
 		load_mm(mm);
 	local_irq_restore(flags);
-}
-
-/* --- the kernel reads and writes a space ---- */
-
-size_t mm_access(struct mm_struct *mm, vaddr_t addr, void *buf, size_t n, bool write)
-{
-	size_t done = 0;
-
-	while (done < n) {
-		size_t offset = (addr + done) & ~PAGE_MASK;
-		size_t len = min(n - done, PAGE_SIZE - offset);
-		struct page *page = fault_in_page(mm, addr + done, write);
-		char *kaddr;
-
-		if (IS_ERR(page))
-			break;
-		kaddr = (char *)page_address(page) + offset;
-		if (write)
-			memcpy(kaddr, (char *)buf + done, len);
-		else
-			memcpy((char *)buf + done, kaddr, len);
-		put_faulted_page(page);
-		done += len;
-	}
-	return done;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmap, munmap and brk: where mappings come from and how they end.
+ * mmap, brk and the stack: where mappings come from (munmap.c: how they end).
  *
  * mmap: check the request, choose a place, derive the vma's flags, then make the range empty, charge
  * the promise to Committed_AS, and either extend a neighbour that is alike or insert a new vma.
@@ -13,31 +13,17 @@
  *	program  heap-> ...            <-mappings | gap: RLIMIT_STACK | <-stack | TASK_SIZE
  *	                                      mmap_base
  *
- * munmap, in an order that matters:
- *	1. cut at both ends, so that whole vmas go;
- *	2. detach them: no fault finds them any more, and those under way have ended;
- *	3. zap their pages into a gather; the reverse map still knows the vmas, so that a truncation
- *	   or reclaim meanwhile misses no page;
- *	4. take them out of the reverse map; only then
- *	5. free the page tables, as a reverse-map walk looks at tables without mmap_lock;
- *	6. flush, then free pages and tables;
- *	7. drop mmap_lock, then put the files: the last put of a file takes the file system's locks,
- *	   which come before mmap_lock.
- *
  * Locking: all under mmap_lock for writing. What each call returns for each misuse follows Linux
  * 6.1, in the order of its checks, as programs and tests notice the order.
  *
  * Simplified against Linux: no address randomisation (a teaching kernel's runs should repeat), no
- * hugetlb, no mmap_lock downgrade while unmapping.
+ * hugetlb.
  */
 #include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
 #include <kernel/x86/uaccess.h>
-#include <mm/fault.h>
 #include <mm/filemap.h>
-#include <mm/pgtable.h>
 #include <mm/rmap.h>
-#include <mm/tlb.h>
 #include <mm/vma.h>
 
 int sysctl_max_map_count = 65530;
@@ -79,16 +65,6 @@ int vm_may_lock(struct mm_struct *mm, unsigned long flags, size_t len)
 	if (mm->locked_vm + (len >> PAGE_SHIFT) > mm->rlim_memlock >> PAGE_SHIFT)
 		return -EAGAIN;
 	return 0;
-}
-
-/* A vma of the space comes (sign 1) or goes (-1). */
-static void account_vma(struct vm_area_struct *vma, int sign)
-{
-	long pages = sign * (long)vma_pages(vma);
-
-	vm_account(vma->mm, vma->flags, pages);
-	if (vma->flags & VM_LOCKED)
-		vma->mm->locked_vm += pages;
 }
 
 /* --- a place ---- */
@@ -146,154 +122,6 @@ long get_unmapped_area(struct mm_struct *mm, vaddr_t addr, size_t len, int flags
 	if (!IS_ALIGNED(addr, PAGE_SIZE))
 		return -EINVAL;
 	return addr < sysctl_mmap_min_addr ? -EPERM : (long)addr;
-}
-
-/* --- unmapping ---- */
-
-/* Cuts so that [start, end) consists of whole vmas; *first: the first of them. */
-static int cut_edges(struct mm_struct *mm, vaddr_t start, vaddr_t end,
-		     struct vm_area_struct **first)
-{
-	struct vm_area_struct *vma = *first, *last, *upper;
-
-	if (vma->start < start) {
-		/* Only a hole in the middle makes the count grow for good. */
-		if (end < vma->end && mm->map_count >= sysctl_max_map_count)
-			return -ENOMEM;
-		vma = vma_split(vma, start);
-		if (IS_ERR(vma))
-			return PTR_ERR(vma);
-		*first = vma;
-	}
-	last = end <= vma->end ? vma : find_vma(mm, end - 1);
-	if (last && last->start < end && end < last->end) {
-		upper = vma_split(last, end);
-		if (IS_ERR(upper)) {
-			vma_merge(vma);
-			return PTR_ERR(upper);
-		}
-	}
-	return 0;
-}
-
-/* Takes the vmas from first up to end out of the space: a list through next. */
-static struct vm_area_struct *detach(struct mm_struct *mm, struct vm_area_struct *first,
-				     vaddr_t end)
-{
-	struct vm_area_struct *vma = first, **link = &first, *next;
-	long charged = 0;
-
-	for (; vma && vma->start < end; vma = next) {
-		next = vma->next;
-		account_vma(vma, -1);
-		if (vma->flags & VM_ACCOUNT)
-			charged += (long)vma_pages(vma);
-		vma_remove(mm, vma);
-		*link = vma;
-		link = &vma->next;
-	}
-	*link = NULL;
-	if (charged)
-		commit_uncharge(mm, charged);
-	return first;
-}
-
-/* The pages and tables of detached vmas, between the neighbours that stay. */
-static void tear_down(struct mm_struct *mm, struct vm_area_struct *list, vaddr_t start, vaddr_t end,
-		      vaddr_t floor, vaddr_t ceiling)
-{
-	struct mmu_gather g;
-
-	tlb_gather_start(&g, mm);
-	unmap_vmas(&g, list, start, end);
-	for (struct vm_area_struct *vma = list; vma; vma = vma->next) {
-		unlink_anon_vmas(vma);
-		vma_unlink_file(vma);
-	}
-	free_vma_tables(&g, list, floor, ceiling);
-	tlb_gather_finish(&g);
-}
-
-void bury(struct vma_graveyard *dead)
-{
-	struct vm_area_struct *vma;
-
-	while ((vma = dead->first)) {
-		dead->first = vma->next;
-		vma_put(vma);
-	}
-}
-
-static void to_graveyard(struct vma_graveyard *dead, struct vm_area_struct *list)
-{
-	struct vm_area_struct *last = list;
-
-	while (last->next)
-		last = last->next;
-	last->next = dead->first;
-	dead->first = list;
-}
-
-int munmap_locked(struct mm_struct *mm, vaddr_t addr, size_t len, struct vma_graveyard *dead)
-{
-	struct vm_area_struct *first, *prev, *next;
-	vaddr_t end;
-	int err;
-
-	debug_assert(rwsem_is_write_held(&mm->mmap_lock));
-	if (!IS_ALIGNED(addr, PAGE_SIZE) || addr > TASK_SIZE || len > TASK_SIZE - addr || !len)
-		return -EINVAL;
-	end = addr + PAGE_ALIGN(len);
-	first = find_vma_intersection(mm, addr, end);
-	if (!first)
-		return 0;
-	err = cut_edges(mm, addr, end, &first);
-	if (err)
-		return err;
-	prev = first->prev;
-	first = detach(mm, first, end);
-	next = prev ? prev->next : vma_first(mm);
-	tear_down(mm, first, addr, end, prev ? prev->end : 0, next ? next->start : TASK_SIZE);
-	to_graveyard(dead, first);
-	return 0;
-}
-
-long do_munmap(struct mm_struct *mm, vaddr_t addr, size_t len)
-{
-	struct vma_graveyard dead = {NULL};
-	long err;
-
-	if (down_write_killable(&mm->mmap_lock))
-		return -EINTR;
-	err = munmap_locked(mm, addr, len, &dead);
-	up_write(&mm->mmap_lock);
-	bury(&dead);
-	return err;
-}
-
-/* No user is left, so no fault and no lookup but through the reverse map: the tree need not be
- * taken apart node by node. */
-void exit_mmap(struct mm_struct *mm)
-{
-	struct vm_area_struct *first, *vma;
-	struct vma_graveyard dead;
-
-	down_write(&mm->mmap_lock);
-	first = vma_first(mm);
-	for (vma = first; vma; vma = vma->next)
-		vma->detached = true;
-	spin_lock(&mm->tree_lock);
-	mm->vma_tree = RB_ROOT;
-	mm->mmap_cache = NULL;
-	spin_unlock(&mm->tree_lock);
-	if (first)
-		tear_down(mm, first, 0, TASK_SIZE, 0, TASK_SIZE);
-	mm->map_count = 0;
-	mm->total_vm = mm->locked_vm = mm->data_vm = mm->exec_vm = mm->stack_vm = 0;
-	commit_uncharge(mm, atomic_long_read(&mm->committed));
-	up_write(&mm->mmap_lock);
-	dead.first = first;
-	bury(&dead);
 }
 
 /* --- mapping ---- */
@@ -711,81 +539,4 @@ int vma_grow_down(struct vm_area_struct *vma, vaddr_t addr)
 	if (vma->flags & VM_LOCKED)
 		mm->locked_vm += pages;
 	return 0;
-}
-
-/* --- faulting in ahead of use ---- */
-
-static long populate_error(vm_fault_t f)
-{
-	switch (f) {
-	case VM_FAULT_DONE:
-	case VM_FAULT_MAJOR:
-		return 0;
-	case VM_FAULT_OOM:
-		return -ENOMEM;
-	case VM_FAULT_SIGKILL:
-		return -EINTR;
-	default:
-		return -EFAULT;
-	}
-}
-
-static long populate_pages(struct mm_struct *mm, vaddr_t start, vaddr_t end,
-			   unsigned int fault_flags)
-{
-	for (vaddr_t addr = start; addr < end; addr += PAGE_SIZE) {
-		long err = populate_error(handle_mm_fault(mm, addr, fault_flags));
-
-		if (err)
-			return err;
-		if (!(addr & (PMD_SIZE - 1))) { /* every 512 pages */
-			cond_resched();
-			if (sched_hooks.signal_pending &&
-			    sched_hooks.signal_pending(current_thread(), true))
-				return -EINTR;
-		}
-	}
-	return 0;
-}
-
-/* A private writable page is made by a write, so that the first one of the program costs nothing;
- * a shared one is only read in, as a write would dirty it. */
-static unsigned int populate_fault_flags(unsigned long vm_flags)
-{
-	bool write = (vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
-
-	return FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);
-}
-
-long mm_populate(struct mm_struct *mm, vaddr_t start, size_t len, bool ignore)
-{
-	vaddr_t addr = start, end = start + len, stop;
-	unsigned long flags = 0;
-	long err = 0;
-
-	for (; addr < end; addr = stop) {
-		struct vm_area_struct *vma;
-
-		down_read(&mm->mmap_lock);
-		vma = find_vma_intersection(mm, addr, end);
-		if (vma) {
-			addr = max(addr, vma->start);
-			stop = min(end, vma->end);
-			flags = vma->flags;
-		}
-		up_read(&mm->mmap_lock);
-		if (!vma)
-			break;
-		if (flags & VM_LOCKONFAULT)
-			continue;
-		if (!(flags & VM_ACCESS)) {
-			if (ignore)
-				continue;
-			return -EFAULT;
-		}
-		err = populate_pages(mm, addr, stop, populate_fault_flags(flags));
-		if (err && !(ignore && err == -EFAULT))
-			return err;
-	}
-	return ignore ? 0 : err;
 }

@@ -89,7 +89,7 @@ static inline bool vm_accountable(unsigned long flags)
 	return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
 }
 
-/* --- mm/mmap.c, for its siblings ------------------------------------------------------------------ */
+/* --- mmap.c, munmap.c and populate.c, for their siblings ------------------------------------ */
 /* Where len bytes may be mapped (MAP_FIXED, MAP_32BIT, hint addr): address or -errno. */
 long get_unmapped_area(struct mm_struct *mm, vaddr_t addr, size_t len, int flags);
 /* Unmapped vmas whose files are put once mmap_lock is released. */
