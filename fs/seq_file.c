@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Generated files: a buffer that is filled by one show() call and read in pieces.
+ * Generated files: a buffer that show() fills and that is read in pieces.
  *
- * Linux generates record by record; here a file is generated as a whole, which keeps one read of it
- * consistent in itself and needs no iterator. The largest such text (smaps of a process with many
- * mappings) is some hundred KiB, from kvmalloc.
+ * Linux has an iterator for each file; here show() prints as much as there is, and marks where
+ * records end if the text may be long:
+ *
+ *	text	|.....................|===record===|===record===|==rec|........
+ *		0                     from                      marked, cursor
+ *
+ * A buffer that is full is cut at the last mark and read, and the next is filled from there on. If
+ * not one record fits, or there are no marks, the buffer is doubled.
  *
  * Locking: seq->lock (class LOCK_INODE: inside the position lock, outside of everything that a
  * show() takes).
@@ -93,7 +98,6 @@ void seq_release(struct file *f)
 	kfree(m);
 }
 
-/* One page is kept for the next reader; what was larger is not worth keeping. */
 static int seq_resize(struct seq_file *m, size_t size)
 {
 	if (m->buf && m->size == size)
@@ -107,26 +111,49 @@ static int seq_resize(struct seq_file *m, size_t size)
 	return 0;
 }
 
+/* The piece after what is in buf. */
 static int seq_generate(struct seq_file *m)
 {
-	size_t size = m->buf ? m->size : max(m->hint, (size_t)PAGE_SIZE);
+	size_t size = m->buf ? m->size : PAGE_SIZE;
 
 	m->valid = false;
+	m->from += (loff_t)m->count;
 	for (;; size *= 2) {
 		int err = seq_resize(m, size);
 
 		if (err)
 			return err;
-		m->count = 0;
+		m->count = m->marked = 0;
 		m->overflow = false;
 		err = m->show(m, m->private);
 		if (err)
 			return err;
-		if (!m->overflow)
+		m->more = m->overflow;
+		if (!m->overflow || m->marked)
 			break;
 	}
+	if (m->overflow)
+		m->count = m->marked;
 	m->valid = true;
 	return 0;
+}
+
+/* Makes buf reach beyond pos, if the text does. */
+static int seq_seek(struct seq_file *m, loff_t pos)
+{
+	int err = 0;
+
+	if (!m->valid || pos == 0 || pos < m->from) {
+		m->from = 0;
+		m->count = 0;
+		m->cursor = 0;
+		m->more = true;
+	}
+	while (!err && m->more && pos >= m->from + (loff_t)m->count) {
+		err = current_fatal_signal_pending() ? -EINTR : seq_generate(m);
+		cond_resched();
+	}
+	return err;
 }
 
 ssize_t seq_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
@@ -135,11 +162,10 @@ ssize_t seq_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
 	ssize_t ret = 0;
 
 	mutex_lock(&m->lock);
-	if (*pos == 0 || !m->valid)
-		ret = seq_generate(m);
-	if (ret == 0 && *pos >= 0 && (size_t)*pos < m->count) {
-		size_t len = min(n, m->count - (size_t)*pos);
-		size_t left = copy_to_user(buf, m->buf + *pos, len);
+	ret = seq_seek(m, *pos);
+	if (ret == 0 && *pos < m->from + (loff_t)m->count) {
+		size_t skip = (size_t)(*pos - m->from), len = min(n, m->count - skip);
+		size_t left = copy_to_user(buf, m->buf + skip, len);
 
 		ret = left == len && len ? -EFAULT : (ssize_t)(len - left);
 		if (ret > 0)

@@ -290,6 +290,7 @@ struct file {
 	loff_t pos; /* (pos_lock) */
 	struct mutex pos_lock;
 	void *private;
+	bool private_flag; /* beside private */
 	bool wrote;        /* holds a write access of the inode (put_write_access) */
 	bool denies_write; /* exec: nobody may write it meanwhile (allow_write_access) */
 };

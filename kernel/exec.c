@@ -628,6 +628,7 @@ static void start_registers(struct exec *e, struct task *t)
 
 static void exec_commit(struct exec *e, struct task *t)
 {
+	install_creds(e, t); /* before the new space can be looked into (proc_pin_mm) */
 	exchange_mm(e, t);
 	t->thread.flags &= ~(unsigned int)THREAD_KTHREAD;
 	flush_signal_handlers(t->proc);
@@ -636,7 +637,6 @@ static void exec_commit(struct exec *e, struct task *t)
 	t->set_child_tid = NULL;
 	t->trap_nr = t->trap_err = t->trap_cr2 = 0;
 	t->exit_signal = SIGCHLD;
-	install_creds(e, t);
 	set_comm(t, e->filename);
 	files_close_on_exec(t->files);
 	t->proc->did_exec = true;

@@ -11,9 +11,12 @@
  * Pss is summed in fixed point with 12 more bits, so that a thousand shares of a page do not vanish.
  * The shared zero page is nobody's and is not counted, as on Linux.
  *
- * Locking: mmap_lock for reading. maps holds it for the whole text, which so is a snapshot; smaps
- * takes it for one area at a time, since a walk may be long, and goes on behind the address where
- * it stopped. Nothing is copied to the user under it: the text is made first.
+ * Texts are made a page at a time (seq_file.h), so that a process with thousands of areas costs no
+ * more than one, and each piece begins behind the address where the one before ended.
+ *
+ * Locking: mmap_lock for reading. maps holds it for a piece, which so is a snapshot; smaps takes it
+ * for one area at a time, since a walk may be long. Nothing is copied to the user under it: the text
+ * is made first.
  */
 #include <fs/proc/proc.h>
 #include <kernel/lib/errno.h>
@@ -61,8 +64,9 @@ static void show_vma_name(struct seq_file *m, const struct vm_area_struct *vma, 
 	seq_escape(m, name, "\n");
 }
 
-/* buf: PATH_MAX bytes for the name. */
-static void show_map_line(struct seq_file *m, const struct vm_area_struct *vma, char *buf)
+/* The area from start on. buf: PATH_MAX bytes for the name. */
+static void show_map_line(struct seq_file *m, const struct vm_area_struct *vma, vaddr_t start,
+			  char *buf)
 {
 	unsigned long flags = vma->flags;
 	size_t line = m->count;
@@ -74,9 +78,9 @@ static void show_map_line(struct seq_file *m, const struct vm_area_struct *vma, 
 
 		dev = inode->sb ? inode->sb->dev : 0;
 		ino = inode->ino;
-		offset = vma->pgoff << PAGE_SHIFT;
+		offset = (vma->pgoff << PAGE_SHIFT) + (start - vma->start);
 	}
-	seq_printf(m, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", vma->start, vma->end,
+	seq_printf(m, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", start, vma->end,
 		   flags & VM_READ ? 'r' : '-', flags & VM_WRITE ? 'w' : '-',
 		   flags & VM_EXEC ? 'x' : '-', flags & VM_MAYSHARE ? 's' : 'p', offset, MAJOR(dev),
 		   MINOR(dev), ino);
@@ -84,23 +88,39 @@ static void show_map_line(struct seq_file *m, const struct vm_area_struct *vma, 
 	seq_putc(m, '\n');
 }
 
-int proc_maps_show(struct seq_file *m, struct proc_inode *pi)
+/* The areas from the cursor, an address, on. What grew together with an area that was shown already
+ * is shown from there on: addresses never go back. */
+static void show_maps(struct seq_file *m, struct mm_struct *mm, char *buf)
 {
-	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
 	struct vm_area_struct *vma;
-	char *buf;
+
+	down_read(&mm->mmap_lock);
+	for (vma = find_vma(mm, m->cursor); vma; vma = vma->next) {
+		show_map_line(m, vma, max(vma->start, m->cursor), buf);
+		if (!seq_mark(m, vma->end))
+			break;
+	}
+	up_read(&mm->mmap_lock);
+}
+
+static int show_areas(struct seq_file *m,
+		      void (*show)(struct seq_file *m, struct mm_struct *mm, char *buf))
+{
+	struct mm_struct *mm __put(mm) = proc_use_mm(m->mm);
+	char *buf = mm ? kmalloc(PATH_MAX, GFP_KERNEL) : NULL;
 
 	if (!mm)
 		return 0;
-	buf = kmalloc(PATH_MAX, GFP_KERNEL);
-	if (buf) {
-		down_read(&mm->mmap_lock);
-		for_each_vma(mm, vma)
-			show_map_line(m, vma, buf);
-		up_read(&mm->mmap_lock);
-		kfree(buf);
-	}
-	return buf ? 0 : -ENOMEM;
+	if (!buf)
+		return -ENOMEM;
+	show(m, mm, buf);
+	kfree(buf);
+	return 0;
+}
+
+int proc_maps_show(struct seq_file *m, struct proc_inode *pi __unused)
+{
+	return show_areas(m, show_maps);
 }
 
 /* --- smaps: what an area holds --------------------------------------------------------------------- */
@@ -173,13 +193,13 @@ static void count_huge(struct mem_size *s, const struct pt_walk *w, bool locked)
 		s->anon_huge += w->end - w->addr;
 }
 
-/* Adds up one area. mmap_lock held. */
-static void measure_vma(const struct vm_area_struct *vma, struct mem_size *s)
+/* Adds up one area from start on. mmap_lock held. */
+static void measure_vma(const struct vm_area_struct *vma, vaddr_t start, struct mem_size *s)
 {
 	bool locked = vma->flags & VM_LOCKED;
 	struct pt_walk w;
 
-	for_each_pt_range(&w, vma->mm, vma->start, vma->end)
+	for_each_pt_range(&w, vma->mm, start, vma->end)
 	{
 		if (w.level == PT_PTE)
 			count_table(s, &w, locked);
@@ -244,13 +264,14 @@ static void show_vm_flags(struct seq_file *m, unsigned long flags)
 	seq_putc(m, '\n');
 }
 
-static void show_smap(struct seq_file *m, const struct vm_area_struct *vma, char *buf)
+static void show_smap(struct seq_file *m, const struct vm_area_struct *vma, vaddr_t start,
+		      char *buf)
 {
 	struct mem_size s = {};
 
-	measure_vma(vma, &s);
-	show_map_line(m, vma, buf);
-	size_line(m, "Size:", vma->end - vma->start);
+	measure_vma(vma, start, &s);
+	show_map_line(m, vma, start, buf);
+	size_line(m, "Size:", vma->end - start);
 	size_line(m, "KernelPageSize:", PAGE_SIZE);
 	size_line(m, "MMUPageSize:", PAGE_SIZE);
 	show_sizes(m, &s, false);
@@ -258,34 +279,28 @@ static void show_smap(struct seq_file *m, const struct vm_area_struct *vma, char
 	show_vm_flags(m, vma->flags);
 }
 
-int proc_smaps_show(struct seq_file *m, struct proc_inode *pi)
+static void show_smaps(struct seq_file *m, struct mm_struct *mm, char *buf)
 {
-	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
-	vaddr_t addr = 0;
-	char *buf;
-
-	if (!mm)
-		return 0;
-	buf = kmalloc(PATH_MAX, GFP_KERNEL);
-	for (bool more = buf != NULL; more && !m->overflow;) {
+	for (bool more = true; more; cond_resched()) {
 		struct vm_area_struct *vma;
 
 		down_read(&mm->mmap_lock);
-		vma = find_vma(mm, addr);
-		more = vma != NULL;
-		if (more) {
-			show_smap(m, vma, buf);
-			addr = vma->end;
-		}
+		vma = find_vma(mm, m->cursor);
+		if (vma)
+			show_smap(m, vma, max(vma->start, m->cursor), buf);
+		more = vma && seq_mark(m, vma->end);
 		up_read(&mm->mmap_lock);
 	}
-	kfree(buf);
-	return buf ? 0 : -ENOMEM;
 }
 
-int proc_smaps_rollup_show(struct seq_file *m, struct proc_inode *pi)
+int proc_smaps_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
+	return show_areas(m, show_smaps);
+}
+
+int proc_smaps_rollup_show(struct seq_file *m, struct proc_inode *pi __unused)
+{
+	struct mm_struct *mm __put(mm) = proc_use_mm(m->mm);
 	struct vm_area_struct *vma;
 	struct mem_size s = {};
 	vaddr_t start, end = 0;
@@ -297,7 +312,7 @@ int proc_smaps_rollup_show(struct seq_file *m, struct proc_inode *pi)
 	vma = vma_first(mm);
 	start = vma ? vma->start : 0;
 	for (; vma; vma = vma->next) {
-		measure_vma(vma, &s);
+		measure_vma(vma, vma->start, &s);
 		end = vma->end;
 	}
 	up_read(&mm->mmap_lock);
@@ -414,38 +429,33 @@ static ssize_t pagemap_copy(struct mm_struct *mm, u64 __user *ubuf, size_t n, lo
 
 static ssize_t pagemap_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct proc_inode *pi = proc_file_inode(f);
-	struct mm_struct *mm;
+	struct mm_struct *mm __put(mm) = proc_use_mm(f->private);
 	ssize_t ret = -ENOMEM;
 	u64 *words;
 
 	if (*pos % sizeof(u64) || n % sizeof(u64))
 		return -EINVAL;
-	mm = proc_get_mm(pi);
 	if (!mm || n == 0)
-		ret = 0;
-	words = mm && n ? kmalloc(PAGE_SIZE, GFP_KERNEL) : NULL;
+		return 0;
+	words = kmalloc(PAGE_SIZE, GFP_KERNEL);
 	if (words)
-		ret = pagemap_copy(mm, ubuf, n, pos, words, f->private != NULL);
+		ret = pagemap_copy(mm, ubuf, n, pos, words, f->private_flag);
 	kfree(words);
-	if (mm)
-		mm_put_user(mm);
 	return ret;
 }
 
 /* Where a page lies is for root only, and decided when the file is opened. */
 static int pagemap_open(struct inode *inode, struct file *f)
 {
-	if (!proc_may_access(proc_inode(inode)->task))
-		return -EACCES;
-	f->private = capable() ? f : NULL;
-	return 0;
+	f->private_flag = capable();
+	return proc_mm_open(inode, f);
 }
 
 const struct file_operations proc_pagemap_fops = {
 	.open = pagemap_open,
 	.read = pagemap_read,
 	.llseek = seq_lseek,
+	.release = proc_mm_release,
 };
 
 /* --- clear_refs --------------------------------------------------------------------------------------- */

@@ -39,6 +39,41 @@ struct mm_struct *proc_get_mm(struct proc_inode *pi)
 	return process_get_mm(pi->task->proc);
 }
 
+int proc_pin_mm(struct proc_inode *pi, struct mm_struct **mm)
+{
+	/* exec changes who may look before the space: if this is the new one, so are the rights */
+	struct mm_struct *used __put(mm) = proc_get_mm(pi);
+
+	if (!proc_task_alive(pi->task))
+		return -ESRCH;
+	if (!proc_may_access(pi->task))
+		return -EACCES;
+	*mm = used;
+	if (used)
+		mm_get(used);
+	return 0;
+}
+
+void proc_unpin_mm(struct mm_struct *mm)
+{
+	if (mm)
+		mm_put(mm);
+}
+
+int proc_mm_open(struct inode *inode, struct file *f)
+{
+	struct mm_struct *mm = NULL;
+	int err = proc_pin_mm(proc_inode(inode), &mm);
+
+	f->private = mm;
+	return err;
+}
+
+void proc_mm_release(struct file *f)
+{
+	proc_unpin_mm(f->private);
+}
+
 /* --- links ----------------------------------------------------------------------------------- */
 
 static int exe_link(struct proc_inode *pi, struct path *out)
@@ -248,9 +283,9 @@ static const struct file_operations task_fops = {
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
-#define GUARDED(n, s)                                                         \
-	{                                                                     \
-		.name = n, .mode = S_IFREG | 0444, .show = s, .guarded = true \
+#define OF_MM(n, s)                                                                            \
+	{                                                                                      \
+		.name = n, .mode = S_IFREG | 0444, .show = s, .guarded = true, .pins_mm = true \
 	}
 #define SECRET(n, s)                                                          \
 	{                                                                     \
@@ -274,16 +309,15 @@ static const struct file_operations task_fops = {
 		PROC_OPS("environ", 0400, proc_environ_fops), LINK("exe", exe_link),               \
 		FD_DIR("fd", 0500, proc_fd_link_entry), FD_DIR("fdinfo", 0555, proc_fdinfo_entry), \
 		SECRET("io", io_show), PROC_FILE("limits", 0444, proc_limits_show),                \
-		GUARDED("maps", proc_maps_show), PROC_OPS("mem", 0600, proc_mem_fops),             \
+		OF_MM("maps", proc_maps_show), PROC_OPS("mem", 0600, proc_mem_fops),               \
 		PROC_FILE("mountinfo", 0444, pid_mountinfo_show),                                  \
 		PROC_FILE("mounts", 0444, pid_mounts_show),                                        \
 		PROC_FILE("oom_score", 0444, oom_score_show),                                      \
 		PROC_RW("oom_score_adj", oom_score_adj_show, oom_score_adj_store),                 \
 		PROC_OPS("pagemap", 0400, proc_pagemap_fops),                                      \
 		SECRET("personality", personality_show), LINK("root", root_link),                  \
-		GUARDED("smaps", proc_smaps_show),                                                 \
-		GUARDED("smaps_rollup", proc_smaps_rollup_show), SECRET("stack", proc_stack_show), \
-		PROC_FILE("stat", 0444, proc_stat_show),                                           \
+		OF_MM("smaps", proc_smaps_show), OF_MM("smaps_rollup", proc_smaps_rollup_show),    \
+		SECRET("stack", proc_stack_show), PROC_FILE("stat", 0444, proc_stat_show),         \
 		PROC_FILE("statm", 0444, proc_statm_show),                                         \
 		PROC_FILE("status", 0444, proc_status_show),                                       \
 		PROC_FILE("wchan", 0444, proc_wchan_show)

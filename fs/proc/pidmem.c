@@ -83,18 +83,9 @@ static ssize_t cmdline_read(struct file *f, void __user *ubuf, size_t n, loff_t 
 
 /* --- environ, auxv ---------------------------------------------------------------------------------- */
 
-static int guarded_open(struct inode *inode, struct file *f __unused)
-{
-	struct proc_inode *pi = proc_inode(inode);
-
-	if (!proc_task_alive(pi->task))
-		return -ESRCH;
-	return proc_may_access(pi->task) ? 0 : -EACCES;
-}
-
 static ssize_t environ_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct mm_struct *mm __put(mm) = proc_get_mm(proc_file_inode(f));
+	struct mm_struct *mm __put(mm) = proc_use_mm(f->private);
 	vaddr_t start, end;
 	ssize_t ret;
 
@@ -110,7 +101,7 @@ static ssize_t environ_read(struct file *f, void __user *ubuf, size_t n, loff_t 
 
 static ssize_t auxv_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct mm_struct *mm __put(mm) = proc_get_mm(proc_file_inode(f));
+	const struct mm_struct *mm = f->private; /* also when nobody lives in it any more */
 	u64 auxv[ARRAY_SIZE(mm->auxv)];
 	size_t len = 0;
 
@@ -133,7 +124,7 @@ static ssize_t auxv_read(struct file *f, void __user *ubuf, size_t n, loff_t *po
 
 static ssize_t mem_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct mm_struct *mm __put(mm) = proc_get_mm(proc_file_inode(f));
+	struct mm_struct *mm __put(mm) = proc_use_mm(f->private);
 	ssize_t ret = mm ? read_range(mm, 0, TASK_SIZE, ubuf, n, pos) : 0;
 
 	return ret == -EFAULT ? -EIO : ret;
@@ -161,7 +152,7 @@ static ssize_t write_range(struct mm_struct *mm, const void __user *ubuf, size_t
 
 static ssize_t mem_write(struct file *f, const void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct mm_struct *mm __put(mm) = proc_get_mm(proc_file_inode(f));
+	struct mm_struct *mm __put(mm) = proc_use_mm(f->private);
 	ssize_t ret;
 	char *page;
 
@@ -178,18 +169,21 @@ const struct file_operations proc_cmdline_fops = {
 	.llseek = seq_lseek,
 };
 const struct file_operations proc_environ_fops = {
-	.open = guarded_open,
+	.open = proc_mm_open,
 	.read = environ_read,
 	.llseek = seq_lseek,
+	.release = proc_mm_release,
 };
 const struct file_operations proc_auxv_fops = {
-	.open = guarded_open,
+	.open = proc_mm_open,
 	.read = auxv_read,
 	.llseek = seq_lseek,
+	.release = proc_mm_release,
 };
 const struct file_operations proc_mem_fops = {
-	.open = guarded_open,
+	.open = proc_mm_open,
 	.read = mem_read,
 	.write = mem_write,
 	.llseek = seq_lseek,
+	.release = proc_mm_release,
 };

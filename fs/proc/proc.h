@@ -31,6 +31,7 @@ struct proc_entry {
 	void *data;
 	/* of /proc/PID: opened and followed only by who may look into the process */
 	bool guarded;
+	bool pins_mm; /* a text about the address space that there was when it was opened */
 };
 
 /* inode->private of all inodes here. */
@@ -104,6 +105,21 @@ bool proc_task_alive(struct task *t);
 bool proc_may_access(struct task *t);
 /* The address space, with a use, or NULL: a zombie or a kernel thread. */
 struct mm_struct *proc_get_mm(struct proc_inode *pi);
+/*
+ * What a file says about an address space, it says about the one that its opener could look into: a
+ * program that is executed later, perhaps with more rights, is not the same. The file keeps the
+ * structure (mm_put), and a read takes a use of it, or gets NULL when nobody lives there any more.
+ */
+/* 0, -EACCES, -ESRCH. *mm may be NULL. */
+int proc_pin_mm(struct proc_inode *pi, struct mm_struct **mm);
+void proc_unpin_mm(struct mm_struct *mm);
+static inline struct mm_struct *proc_use_mm(struct mm_struct *pinned)
+{
+	return pinned && atomic_inc_not_zero(&pinned->users) ? pinned : NULL;
+}
+/* open() and release() with the space in f->private. */
+int proc_mm_open(struct inode *inode, struct file *f);
+void proc_mm_release(struct file *f);
 static inline void __put_mm(struct mm_struct **mm)
 {
 	if (*mm)

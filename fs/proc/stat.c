@@ -220,8 +220,11 @@ int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi __unused)
 	unsigned long addr;
 	const char *name;
 
-	for (u32 i = 0; !m->overflow && (name = kallsyms_get(i, &addr)) != NULL; i++)
+	for (u32 i = (u32)m->cursor; (name = kallsyms_get(i, &addr)) != NULL; i++) {
 		seq_printf(m, "%016lx T %s\n", capable() ? addr : 0, name);
+		if (!seq_mark(m, i + 1))
+			break;
+	}
 	return 0;
 }
 

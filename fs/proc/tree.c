@@ -268,12 +268,28 @@ static int text_show(struct seq_file *m, void *private)
 static int text_open(struct inode *inode, struct file *f)
 {
 	struct proc_inode *pi = proc_inode(inode);
+	struct mm_struct *mm = NULL;
+	int err = 0;
 
 	if (pi->task && !proc_task_alive(pi->task))
 		return -ESRCH;
-	if (pi->entry->guarded && !proc_may_access(pi->task))
+	if (pi->entry->pins_mm)
+		err = proc_pin_mm(pi, &mm);
+	else if (pi->entry->guarded && !proc_may_access(pi->task))
 		return -EACCES;
-	return seq_open(f, text_show, pi);
+	if (!err)
+		err = seq_open(f, text_show, pi);
+	if (err)
+		proc_unpin_mm(mm);
+	else
+		seq_of_file(f)->mm = mm;
+	return err;
+}
+
+static void text_release(struct file *f)
+{
+	proc_unpin_mm(seq_of_file(f)->mm);
+	seq_release(f);
 }
 
 /* What a tool writes to such a file fits into a page. */
@@ -318,7 +334,7 @@ static const struct file_operations proc_text_fops = {
 	.read = seq_read,
 	.write = text_write,
 	.llseek = seq_lseek,
-	.release = seq_release,
+	.release = text_release,
 };
 
 /* --- super blocks -------------------------------------------------------------------------- */

@@ -548,3 +548,68 @@ KTEST(seq_file, grows, "a text larger than a page that is cut, or a buffer that 
 	seq_release(f);
 	kfree(f);
 }
+
+/* Records of 10 bytes; each call sees that they have changed meanwhile. */
+static int show_records(struct seq_file *m, void *private)
+{
+	int *calls = private;
+
+	(*calls)++;
+	for (u64 i = m->cursor; i < 2000; i++) {
+		seq_printf(m, "%4d %4lu\n", *calls, i);
+		if (!seq_mark(m, i + 1))
+			break;
+	}
+	return 0;
+}
+
+static int show_long_record(struct seq_file *m, void *private)
+{
+	(void)private;
+	for (u64 rec = m->cursor; rec < 2; rec++) {
+		for (int i = 0; i < 3 * (int)PAGE_SIZE; i++)
+			seq_putc(m, (char)('a' + rec));
+		if (!seq_mark(m, rec + 1))
+			break;
+	}
+	return 0;
+}
+
+KTEST(seq_file, records, "a long text that is kept whole, or loses a record between two pieces")
+{
+	const size_t piece = PAGE_SIZE / 10 * 10;
+	struct file *f = kzalloc(sizeof(*f), GFP_KERNEL);
+	struct seq_file *m;
+	int calls = 0;
+
+	CHECK(f);
+	EXPECT_EQ(seq_open(f, show_records, &calls), 0);
+	m = seq_of_file(f);
+	for (loff_t pos = 0; pos < 20000; pos += 10) {
+		char record[16];
+
+		EXPECT_EQ(seq_read(f, NULL, 0, &pos), 0);
+		EXPECT(pos >= m->from && pos + 10 <= m->from + (loff_t)m->count);
+		scnprintf(record, sizeof(record), " %4lu\n", (unsigned long)pos / 10);
+		EXPECT(memcmp(m->buf + (pos - m->from) + 4, record, 6) == 0);
+		EXPECT_EQ(m->size, PAGE_SIZE);
+	}
+	EXPECT_EQ(calls, DIV_ROUND_UP(20000, piece));
+	/* back, then far on, then behind the end */
+	for (int i = 0; i < 3; i++) {
+		loff_t pos = (loff_t[]){15, 19999, 30000}[i];
+
+		EXPECT_EQ(seq_read(f, NULL, 0, &pos), 0);
+		EXPECT_EQ(m->from, i == 0 ? 0 : (loff_t)(20000 / piece * piece));
+	}
+	seq_release(f);
+	/* a record larger than a page grows the buffer, and the next does not repeat it */
+	EXPECT_EQ(seq_open(f, show_long_record, NULL), 0);
+	m = seq_of_file(f);
+	for (loff_t pos = 0; pos < 6 * (loff_t)PAGE_SIZE; pos += PAGE_SIZE / 2) {
+		EXPECT_EQ(seq_read(f, NULL, 0, &pos), 0);
+		EXPECT_EQ(m->buf[pos - m->from], pos < 3 * (loff_t)PAGE_SIZE ? 'a' : 'b');
+	}
+	seq_release(f);
+	kfree(f);
+}
