@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Between exec.c (the call) and elf.c (the format). */
+/* Between exec.c (the call), exec_stack.c (arguments and stack) and elf.c (the format). */
 #pragma once
 
-#include <kernel/lib/types.h>
+#include <kernel/task.h>
+#include <kernel/x86/uaccess.h>
 
-struct file;
-struct mm_struct;
-struct elf64_phdr;
-
-#define EXEC_HEAD_SIZE 256 /* of the file: tells #! from ELF */
+#define EXEC_HEAD_SIZE   256 /* of the file: tells #! from ELF */
+#define MAX_INTERPRETERS 5   /* #! upon #! */
+#define STACK_TOP        TASK_SIZE
 
 struct elf_program {
 	struct elf_image *image, *interp; /* headers, between elf_open() and elf_close() */
@@ -31,3 +30,38 @@ void elf_close(struct elf_program *p);
 
 /* sigframe.c: the most a signal frame takes from a stack (AT_MINSIGSTKSZ). */
 size_t sigframe_max_size(void);
+
+/* One string: the user's, or (scripts, init) the kernel's. */
+struct arg {
+	const char *str;
+	size_t len; /* with the NUL; later: */
+	vaddr_t addr;
+	bool kernel;
+};
+
+struct exec {
+	const char *filename; /* as execve was given it */
+	struct file *file;    /* the program itself, after #! */
+	char head[EXEC_HEAD_SIZE];
+	struct arg prefix[2 * MAX_INTERPRETERS + 1]; /* of #!, the first one last */
+	int nr_prefix;
+	struct arg *args; /* argv, then envp */
+	int argc, envc;
+	size_t strings_len;
+	struct mm_struct *mm;
+	struct elf_program prog;
+	struct cred cred;
+	bool setid;
+	vaddr_t sp, execfn;
+};
+
+/* The arrays of the call: the user's, or the kernel's (init). */
+struct arg_source {
+	const void *vec;
+	bool kernel;
+};
+
+/* exec_stack.c: what is asked for, measured; a stack of the right size; what it holds. 0 or -errno. */
+int exec_arguments(struct exec *e, const struct arg_source *argv, const struct arg_source *envp);
+int exec_map_stack(struct exec *e);
+int exec_fill_stack(struct exec *e);

@@ -227,7 +227,7 @@ static void drop_pieces(struct task *t)
 	t->files = NULL;
 	if (t->proc && t->proc != current->proc)
 		process_put(t->proc); /* the table's reference, never used */
-	task_free_unpublished(t);     /* with the task's own reference to the process */
+	task_free(t);                 /* with the task's own reference to the process */
 }
 
 /* ---- the child ------------------------------------------------------------------------------- */

@@ -66,7 +66,9 @@ void process_release(struct process *p);
 
 struct task *task_alloc(void); /* zeroed, with a kernel stack, count 1 (running) + 1 (table) */
 struct process *process_alloc(void);
-void task_free_unpublished(struct task *t);
+/* What task_alloc() gave, with all that was attached to it dropped but its process. */
+void task_free(struct task *t);
+extern struct process boot_process; /* pid 0 */
 unsigned int nr_threads_all(void);
 struct fpu_state *fpu_state_alloc(void);
 
@@ -78,7 +80,7 @@ int kernel_execve(const char *path, const char *const *argv, const char *const *
 void complete_vfork(struct task *t);
 void thread_enter_user(struct task *t) __noreturn;
 
-/* --- signal.c. siglock held for those that say _locked. */
+/* --- signal.c, sigdeliver.c. siglock held for those that say _locked. */
 struct ksignal {
 	struct k_sigaction ka;
 	siginfo_t info;
@@ -88,6 +90,15 @@ struct ksignal {
 #define SIG_STOP_MASK        (sigmask(SIGSTOP) | sigmask(SIGTSTP) | sigmask(SIGTTIN) | sigmask(SIGTTOU))
 #define SIG_IGNORE_MASK      (sigmask(SIGCONT) | sigmask(SIGCHLD) | sigmask(SIGWINCH) | sigmask(SIGURG))
 
+static inline void work_set(struct task *t, u32 bits)
+{
+	__atomic_fetch_or(&t->thread.work, bits, __ATOMIC_SEQ_CST);
+}
+static inline void work_clear(struct task *t, u32 bits)
+{
+	__atomic_fetch_and(&t->thread.work, ~bits, __ATOMIC_SEQ_CST);
+}
+void siginfo_init(siginfo_t *info, int sig, int code); /* the rest, padding too, is zero */
 void recalc_sigpending(struct task *t); /* _locked: TWORK_SIGNAL from what is pending */
 void set_current_blocked(sigset_t newmask);
 bool get_signal(struct ksignal *ks);

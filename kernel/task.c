@@ -48,7 +48,7 @@ static u64 total_forks;       /* (T) */
 static struct kmem_cache *task_cache, *process_cache, *fpu_cache;
 
 static struct task boot_task; /* pid 0, the idle thread */
-static struct process boot_process;
+struct process boot_process;  /* its process, the parent of kernel threads */
 
 static spinlock_t dead_lock = SPINLOCK_INIT(LOCK_LEAF);
 static LIST_HEAD(dead_tasks); /* (dead_lock) through task->pid_hash */
@@ -157,7 +157,7 @@ void process_put(struct process *p)
 	kmem_cache_free(process_cache, p);
 }
 
-static void task_free(struct task *t)
+void task_free(struct task *t)
 {
 	struct process *p = t->proc;
 
@@ -324,12 +324,6 @@ struct task *task_alloc(void)
 	return t;
 }
 
-/* What task_alloc() gave, with what the failed fork has attached to it already dropped. */
-void task_free_unpublished(struct task *t)
-{
-	task_free(t);
-}
-
 /* Contents undefined. */
 struct fpu_state *fpu_state_alloc(void)
 {
@@ -481,165 +475,6 @@ unsigned int max_threads(void)
 	unsigned long n = totalram_pages() / (8 * (KSTACK_SIZE / PAGE_SIZE));
 
 	return (unsigned int)min(max(n, 20UL), (unsigned long)PID_MAX);
-}
-
-/* ---- times --------------------------------------------------------------------------------- */
-
-/* Splits the exact total in the ratio of the ticks seen (in ms, so that products fit 64 bits). */
-static void split_time(u64 total, u64 u, u64 s, u64 *utime, u64 *stime)
-{
-	u64 sum;
-
-	u /= NSEC_PER_MSEC;
-	sum = u + s / NSEC_PER_MSEC;
-	*utime = sum ? total / sum * u + total % sum * u / sum : total;
-	*stime = total - *utime;
-}
-
-static u64 thread_exec_ns(const struct thread *t)
-{
-	u64 ns = READ_ONCE(t->sum_exec_ns);
-
-	if (t == current_thread())
-		ns += (u64)ktime_get() - t->exec_start;
-	return ns;
-}
-
-u64 task_cpu_ns(struct task *t, u64 *utime, u64 *stime)
-{
-	u64 total = thread_exec_ns(&t->thread);
-
-	split_time(total, t->thread.utime_ns, t->thread.stime_ns, utime, stime);
-	return total;
-}
-
-u64 process_cpu_ns(struct process *p, u64 *utime, u64 *stime)
-{
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
-	struct task *t;
-	u64 u, s;
-
-	*utime = p->utime_ns;
-	*stime = p->stime_ns;
-	list_for_each_entry(t, &p->threads, thread_node) {
-		if (t->exit_done)
-			continue; /* already in the process's own sum */
-		task_cpu_ns(t, &u, &s);
-		*utime += u;
-		*stime += s;
-	}
-	spin_unlock_irqrestore(&p->siglock, flags);
-	return *utime + *stime;
-}
-
-void process_faults(struct process *p, u64 *min_flt, u64 *maj_flt)
-{
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
-	struct task *t;
-
-	*min_flt = p->min_flt;
-	*maj_flt = p->maj_flt;
-	list_for_each_entry(t, &p->threads, thread_node) {
-		const struct mm_struct *mm = t->thread.mm;
-
-		if (mm) {
-			*min_flt += (u64)atomic_long_read(&mm->min_flt) - t->flt_base_min;
-			*maj_flt += (u64)atomic_long_read(&mm->maj_flt) - t->flt_base_maj;
-			break; /* all threads share it */
-		}
-	}
-	spin_unlock_irqrestore(&p->siglock, flags);
-}
-
-/* ---- kernel threads -------------------------------------------------------------------------- */
-
-struct kthread_start {
-	int (*fn)(void *arg);
-	void *arg;
-};
-
-static void kthread_entry(void *p)
-{
-	struct kthread_start start = *(struct kthread_start *)p;
-
-	kfree(p);
-	start.fn(start.arg);
-	do_exit(0);
-}
-
-static void kthread_init_task(struct task *t, struct process *p, const char *name)
-{
-	t->proc = p;
-	atomic_inc(&p->count);
-	t->thread.flags = THREAD_KTHREAD;
-	t->thread.cpus_allowed = ~0UL;
-	t->blocked = ~0UL;
-	strscpy(t->thread.comm, name, sizeof(t->thread.comm));
-	t->fs = fs_get(&init_fs);
-	p->leader = t;
-	memset(p->action, 0, sizeof(p->action));
-	rlimits_init(p);
-}
-
-/* fixed_pid: 1 for init, else 0. */
-static struct task *kthread_create(int (*fn)(void *arg), void *arg, const char *name,
-				   pid_t fixed_pid)
-{
-	struct kthread_start *start = kmalloc(sizeof(*start), GFP_KERNEL);
-	struct process *p = process_alloc();
-	struct task *t = task_alloc();
-	unsigned long flags;
-	int err;
-
-	if (!start || !p || !t)
-		goto nomem;
-	*start = (struct kthread_start){fn, arg};
-	kthread_init_task(t, p, name);
-	thread_init(&t->thread, kthread_entry, start);
-	flags = spin_lock_irqsave(&tasklist_lock);
-	err = task_publish(t, &boot_process, fixed_pid);
-	if (!err && fixed_pid == 1) {
-		init_process = p;
-		p->unkillable = true;
-	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	if (!err)
-		return t;
-	fs_put(t->fs);
-	t->fs = NULL;
-nomem:
-	if (t)
-		task_free(t);
-	if (p)
-		process_put(p);
-	kfree(start);
-	return ERR_PTR(t && p ? -EAGAIN : -ENOMEM);
-}
-
-struct task *kthread_run(int (*fn)(void *arg), void *arg, const char *fmt, ...)
-{
-	struct task *t;
-	char name[16];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vscnprintf(name, sizeof(name), fmt, ap);
-	va_end(ap);
-	t = kthread_create(fn, arg, name, 0);
-	if (!IS_ERR(t))
-		thread_wake(&t->thread);
-	return IS_ERR(t) ? ERR_PTR(-ENOMEM) : t;
-}
-
-int init_thread(void *unused); /* init.c */
-
-void start_init(void)
-{
-	struct task *t = kthread_create(init_thread, NULL, "init", 1);
-
-	if (IS_ERR(t))
-		panic("no memory for init");
-	thread_wake(&t->thread);
 }
 
 /* ---- boot ------------------------------------------------------------------------------------ */
