@@ -1,44 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fault injection: a countdown per class of allocation. Only the thread that armed it is hit, so a
- * test stays repeatable whatever other threads do. Unlocked: each countdown has one user.
+ * Fault injection: a countdown in each thread. Only the thread that armed it is hit, so a test
+ * stays repeatable whatever other threads do, and needs no lock.
  */
 #include <kernel/sched/sched.h>
 #include <mm/failinject.h>
 
 #ifdef CONFIG_DEBUG
-static struct countdown {
-	struct thread *thread;
-	unsigned long wait; /* allocations that still succeed */
-	unsigned long times;
-	unsigned long hits;
-} countdown[NR_FAIL_CLASSES];
-
-bool fail_inject_on;
-
-void fail_inject_set(enum fail_class c, unsigned long nth, unsigned long times)
+void fail_inject_arm(unsigned int classes, unsigned long nth, unsigned long times)
 {
-	countdown[c] = (struct countdown){
-		.thread = current_thread(),
+	current_thread()->fail = (struct fail_countdown){
+		.classes = nth ? classes : 0,
 		.wait = nth ? nth - 1 : 0,
 		.times = nth ? times : 0,
 	};
-	fail_inject_on = false;
-	for (int i = 0; i < NR_FAIL_CLASSES; i++)
-		fail_inject_on |= countdown[i].times > 0;
 }
 
-unsigned long fail_inject_hits(enum fail_class c)
+unsigned long fail_inject_hits(void)
 {
-	return countdown[c].hits;
+	return current_thread()->fail.hits;
 }
 
-bool __should_fail(enum fail_class c)
+unsigned long fail_inject_left(void)
 {
-	struct countdown *d = &countdown[c];
+	const struct fail_countdown *d = &current_thread()->fail;
 
-	if (!d->times || d->thread != current_thread())
+	return d->times && !d->hits ? d->wait + 1 : 0;
+}
+
+bool should_fail(enum fail_class c)
+{
+	struct thread *t = current_thread();
+	struct fail_countdown *d;
+
+	if (!t || !(t->fail.classes & 1u << c) || !t->fail.times)
 		return false;
+	d = &t->fail;
 	if (d->wait) {
 		d->wait--;
 		return false;

@@ -5,6 +5,7 @@
  *	ktest	write the names of in-kernel tests ("all", "SUITE", "SUITE.CASE", comma separated):
  *		the write runs them and returns when they are done; reads then give their report.
  *	crash	write a kind of breakage (tests/kernel/crash.c): an oops in the writer's context.
+ *	ledger	whose memory is, in debug builds: debug.c.
  *
  * The report's buffer is allocated before the first test starts: a test's memory is compared before
  * and after it, and a buffer that grew meanwhile would look like a leak.
@@ -155,5 +156,8 @@ static const struct file_operations crash_fops = {.write = crash_write};
 const struct proc_entry proc_octavo_entries[] = {
 	PROC_OPS("ktest", 0600, ktest_fops),
 	PROC_OPS("crash", 0200, crash_fops),
+#ifdef CONFIG_DEBUG
+	PROC_OPS("ledger", 0400, proc_ledger_fops),
+#endif
 	{},
 };

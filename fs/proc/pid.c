@@ -302,6 +302,12 @@ static const struct file_operations task_fops = {
 		.data = (void *)&(e)                                                            \
 	}
 
+#ifdef CONFIG_DEBUG
+#define DEBUG_ENTRIES PROC_OPS("fail-nth", 0600, proc_fail_nth_fops),
+#else
+#define DEBUG_ENTRIES
+#endif
+
 #define COMMON_ENTRIES                                                                             \
 	PROC_OPS("auxv", 0400, proc_auxv_fops), PROC_WO("clear_refs", proc_clear_refs_store),      \
 		PROC_OPS("cmdline", 0444, proc_cmdline_fops),                                      \
@@ -322,10 +328,10 @@ static const struct file_operations task_fops = {
 		PROC_FILE("status", 0444, proc_status_show),                                       \
 		PROC_FILE("wchan", 0444, proc_wchan_show)
 
-const struct proc_entry proc_task_entries[] = {COMMON_ENTRIES, {}};
+const struct proc_entry proc_task_entries[] = {DEBUG_ENTRIES COMMON_ENTRIES, {}};
 
 static const struct proc_entry pid_entries[] = {
-	COMMON_ENTRIES,
+	DEBUG_ENTRIES COMMON_ENTRIES,
 	{.name = "task", .mode = S_IFDIR | 0555, .iops = &task_iops, .fops = &task_fops},
 	{},
 };

@@ -75,6 +75,13 @@ struct thread {
 		const void *lock;
 		int class;
 	} held[16];
+
+#ifdef CONFIG_DEBUG
+	struct fail_countdown { /* own: which of its allocations fails (mm/failinject.h) */
+		unsigned int classes;
+		unsigned long wait, times, hits;
+	} fail;
+#endif
 };
 /* (r) the run-queue lock of thread->cpu */
 

@@ -515,7 +515,7 @@ HOST_TEST(page_alloc, injected_failures, "an allocation failure that leaks or is
 		for (int i = 0; i < 40; i++)
 			got += block_alloc(GFP_KERNEL, rnd(3));
 		CHECK_EQ(got, 38);
-		CHECK_EQ(fail_inject_hits(FAIL_PAGE), 2);
+		CHECK_EQ(fail_inject_hits(), 2);
 		fail_inject_set(FAIL_PAGE, 0, 0);
 		free_everything();
 	}

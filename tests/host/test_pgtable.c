@@ -274,7 +274,6 @@ static void do_access(struct space *s, unsigned int i, bool write)
 		fail_inject_set(rnd(2) ? FAIL_PAGE : FAIL_SLAB, 1 + rnd(4), 1);
 	got = access_word(s->mm, i, write, &value);
 	fail_inject_set(FAIL_PAGE, 0, 0);
-	fail_inject_set(FAIL_SLAB, 0, 0);
 	if (got == VM_FAULT_OOM) /* as the trap does once there is memory again */
 		got = access_word(s->mm, i, write, &value);
 	if (got != want)
@@ -409,7 +408,6 @@ static void op_fork(struct space *parent)
 		fail_inject_set(rnd(2) ? FAIL_PAGE : FAIL_SLAB, 1 + rnd(20), 1);
 	mm = mm_fork(parent->mm);
 	fail_inject_set(FAIL_PAGE, 0, 0);
-	fail_inject_set(FAIL_SLAB, 0, 0);
 	if (IS_ERR(mm)) {
 		CHECK_EQ(PTR_ERR(mm), -ENOMEM);
 		return;

@@ -274,7 +274,6 @@ HOST_TEST(slab, injected_failures, "a failed page or object allocation that corr
 		slab_check();
 	}
 	fail_inject_set(FAIL_PAGE, 0, 0);
-	fail_inject_set(FAIL_SLAB, 0, 0);
 	kfree_all();
 	CHECK_EQ(slab_pages(), before);
 }

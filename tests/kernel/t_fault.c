@@ -534,7 +534,7 @@ static void fail_body(void *arg)
 
 			fail_inject_set(class, n, 1);
 			err = op->fn(current_mm(), base);
-			hit = fail_inject_hits(class) != 0;
+			hit = fail_inject_hits() != 0;
 			fail_inject_set(class, 0, 0);
 			for (int i = 0; i < 5; i++)
 				EXPECT_EQ(read_u64(base + i * (long)PAGE_SIZE), i);

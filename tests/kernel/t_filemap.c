@@ -391,7 +391,7 @@ static void failing_write(struct file_model *f, enum fail_class class)
 
 		fail_inject_set(class, nth, 1);
 		done = filemap_write_kernel(f->m, 10, f->bytes, BYTES - 10);
-		hit = fail_inject_hits(class);
+		hit = fail_inject_hits();
 		fail_inject_set(class, 0, 0);
 		if (!hit)
 			break;

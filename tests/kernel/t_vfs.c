@@ -380,7 +380,7 @@ KTEST(vfs, no_memory,
 		do {
 			fail_inject_set(FAIL_SLAB, ++n, 1);
 			err = ops[i].op();
-			hits = fail_inject_hits(FAIL_SLAB);
+			hits = fail_inject_hits();
 			fail_inject_set(FAIL_SLAB, 0, 0);
 			if (err)
 				EXPECT_EQ(err, -ENOMEM);
