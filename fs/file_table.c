@@ -90,15 +90,27 @@ static unsigned int mappable_access(const struct file *f)
 	return access;
 }
 
-/* References of its own on p. NULL on shortage. */
-struct file *file_alloc(const struct path *p, unsigned int flags, const struct file_operations *ops)
+struct file *file_alloc_empty(void)
 {
 	struct file *f = kmem_cache_alloc(file_cache, GFP_KERNEL);
+
+	if (f)
+		memset(f, 0, sizeof(*f));
+	return f;
+}
+
+void file_free_empty(struct file *f)
+{
+	if (f)
+		kmem_cache_free(file_cache, f);
+}
+
+/* Takes references of its own on p. */
+static void file_init(struct file *f, const struct path *p, unsigned int flags,
+		      const struct file_operations *ops)
+{
 	struct inode *inode = p->dentry->inode;
 
-	if (!f)
-		return NULL;
-	memset(f, 0, sizeof(*f));
 	f->path = *p;
 	path_get(p);
 	f->inode = inode;
@@ -113,6 +125,14 @@ struct file *file_alloc(const struct path *p, unsigned int flags, const struct f
 	f->mappable.ops = &file_mappable_ops;
 	f->mappable.mapping = S_ISREG(inode->mode) && inode->mapping.ops ? &inode->mapping : NULL;
 	f->mappable.access = mappable_access(f);
+}
+
+struct file *file_alloc(const struct path *p, unsigned int flags, const struct file_operations *ops)
+{
+	struct file *f = file_alloc_empty();
+
+	if (f)
+		file_init(f, p, flags, ops);
 	return f;
 }
 
@@ -138,22 +158,20 @@ void fput(struct file *f)
 	file_free(f);
 }
 
-/* Opens the place: O_PATH only names it. No permission is checked here. */
-struct file *file_open_path(const struct path *p, unsigned int flags)
+struct file *file_open_path(struct file *f, const struct path *p, unsigned int flags)
 {
 	struct inode *inode = p->dentry->inode;
 	static const struct file_operations no_ops = {};
-	struct file *f;
 	int err = 0;
 
-	if (flags & O_PATH) {
-		f = file_alloc(p, flags, &no_ops);
-		return f ? f : ERR_PTR(-ENOMEM);
-	}
-	f = file_alloc(p, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC),
-		       inode->fops ? inode->fops : &no_ops);
 	if (!f)
 		return ERR_PTR(-ENOMEM);
+	if (flags & O_PATH) {
+		file_init(f, p, flags, &no_ops);
+		return f;
+	}
+	file_init(f, p, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC),
+		  inode->fops ? inode->fops : &no_ops);
 	if (flags & O_DIRECT) /* no file system here reads past the cache */
 		err = -EINVAL;
 	f->flags |= flags & O_NOCTTY; /* a terminal's open() looks at it */

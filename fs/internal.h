@@ -47,9 +47,15 @@ void dirops_init(void);
 
 /* open.c, file_table.c */
 extern struct super_block pseudo_sb; /* of files that have no file system: pipes */
+/* References of its own on p. NULL on shortage. */
 struct file *file_alloc(const struct path *p, unsigned int flags,
 			const struct file_operations *ops);
-struct file *file_open_path(const struct path *p, unsigned int flags);
+/* One for file_open_path(), so that nothing is created and then cannot be opened. NULL on shortage. */
+struct file *file_alloc_empty(void);
+void file_free_empty(struct file *f); /* NULL is fine */
+/* Opens the place (O_PATH: only names it) as f, an empty one or NULL (ENOMEM); eats f, also on failure.
+ * No permission is checked here. */
+struct file *file_open_path(struct file *f, const struct path *p, unsigned int flags);
 int fd_of_new_file(struct file *f, unsigned int flags);              /* eats f, also on failure */
 int fd_dup(struct file *f, int from, unsigned int flags);            /* takes its own reference */
 int fd_replace(struct file *f, unsigned int fd, unsigned int flags); /* dup2 */

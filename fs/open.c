@@ -31,6 +31,7 @@ struct open_how {
 	kmode_t mode;
 	int acc; /* MAY_* the caller must have */
 	bool created;
+	struct file *file; /* what it is to become: had before anything is created */
 };
 
 /* --- changing attributes ------------------------------------------------------------------ */
@@ -193,6 +194,14 @@ static int may_open(const struct path *p, struct open_how *how)
 	return 0;
 }
 
+static struct file *how_file(struct open_how *how)
+{
+	struct file *f = how->file;
+
+	how->file = NULL;
+	return f;
+}
+
 static struct file *open_found(const struct path *p, struct open_how *how)
 {
 	struct inode *i = p->dentry->inode;
@@ -204,14 +213,14 @@ static struct file *open_found(const struct path *p, struct open_how *how)
 	if ((how->flags & O_DIRECTORY) && !S_ISDIR(i->mode))
 		return ERR_PTR(-ENOTDIR);
 	if (how->flags & O_PATH)
-		return file_open_path(p, how->flags);
+		return file_open_path(how_file(how), p, how->flags);
 	if (how->created)
 		how->flags &= ~O_TRUNC;
 	else
 		err = may_open(p, how);
 	if (err)
 		return ERR_PTR(err);
-	f = file_open_path(p, how->flags);
+	f = file_open_path(how_file(how), p, how->flags);
 	if (!IS_ERR(f) && (how->flags & O_TRUNC)) {
 		err = get_write_access(i); /* also with O_RDONLY|O_TRUNC */
 		if (!err) {
@@ -341,9 +350,11 @@ static struct file *open_how(int dfd, const char *name, struct open_how *how)
 
 static struct file *do_filp_open(int dfd, const char *name, unsigned int flags, kmode_t mode)
 {
-	struct open_how how = {.flags = flags, .mode = mode};
+	struct open_how how = {.flags = flags, .mode = mode, .file = file_alloc_empty()};
+	struct file *f = how.file ? open_how(dfd, name, &how) : ERR_PTR(-ENOMEM);
 
-	return open_how(dfd, name, &how);
+	file_free_empty(how.file);
+	return f;
 }
 
 struct file *filp_open(const char *name, unsigned int flags, kmode_t mode)
@@ -361,16 +372,27 @@ struct file *open_exec(const char *name)
 		err = -EACCES;
 	if (!err)
 		err = may_open(&p, &how);
-	return err ? ERR_PTR(err) : file_open_path(&p, O_RDONLY);
+	return err ? ERR_PTR(err) : file_open_path(file_alloc_empty(), &p, O_RDONLY);
 }
 
 SYSCALL4(openat, int, dfd, const char __user *, uname, unsigned int, flags, kmode_t, mode)
 {
 	char *name __put(name) = getname(uname, 0);
+	struct file *f;
+	int fd;
 
 	if (IS_ERR(name))
 		return PTR_ERR(name);
-	return fd_of_new_file(do_filp_open(dfd, name, flags | O_LARGEFILE, mode), flags);
+	fd = get_unused_fd(0, flags);
+	if (fd < 0)
+		return fd;
+	f = do_filp_open(dfd, name, flags | O_LARGEFILE, mode);
+	if (IS_ERR(f)) {
+		put_unused_fd(fd);
+		return PTR_ERR(f);
+	}
+	fd_install(fd, f);
+	return fd;
 }
 
 SYSCALL1(close, int, fd)

@@ -21,6 +21,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <kernel/x86/uaccess.h>
+#include <mm/fault.h>
 #include <mm/slab.h>
 #include <mm/vma.h>
 
@@ -196,12 +197,17 @@ static int segment_prot(const struct elf64_phdr *ph)
 /* From the end of the file's bytes to the end of their page. */
 static int zero_tail(struct mm_struct *mm, vaddr_t from, const struct elf64_phdr *ph)
 {
-	static const char zeroes[PAGE_SIZE];
 	size_t n = PAGE_ALIGN(from) - from;
+	struct page *page;
 
 	if (!n || !(ph->flags & PF_W))
 		return 0; /* Linux too leaves the tail of a read-only page as the file has it */
-	return mm_access(mm, from, (void *)zeroes, n, true) == n ? 0 : -EFAULT;
+	page = fault_in_page(mm, from, true);
+	if (IS_ERR(page))
+		return (int)PTR_ERR(page);
+	memset((char *)page_address(page) + (from & ~PAGE_MASK), 0, n);
+	put_faulted_page(page);
+	return 0;
 }
 
 static int map_segment(struct mm_struct *mm, struct file *file, const struct elf64_phdr *ph,

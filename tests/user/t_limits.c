@@ -74,6 +74,8 @@ TEST(nofile, "RLIMIT_NOFILE not in force, in every call that makes a descriptor"
 			last = fd;
 		CHECK_EQ(errno, EMFILE);
 		CHECK_EQ(last, 19);
+		CHECK_ERRNO(open("new", O_CREAT | O_RDWR, 0644), EMFILE);
+		CHECK_ERRNO(access("new", F_OK), ENOENT);
 		CHECK_ERRNO(dup(0), EMFILE);
 		CHECK_ERRNO(pipe(fds), EMFILE);
 		CHECK_ERRNO(fcntl(0, F_DUPFD, 0), EMFILE);
