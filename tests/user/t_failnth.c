@@ -945,22 +945,22 @@ static void walk_all(const struct scenario *s, size_t n)
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-TEST_MEM(files, 60, "a call on files that loses memory, or half succeeds, when memory is short")
+TEST_MEM(files, 128, "a call on files that loses memory, or half succeeds, when memory is short")
 {
 	walk_all(files, N(files));
 }
 
-TEST_MEM(io, 60, "the same of reading, writing, descriptors and waiting")
+TEST_MEM(io, 128, "the same of reading, writing, descriptors and waiting")
 {
 	walk_all(io, N(io));
 }
 
-TEST_MEM(memory, 60, "the same of mappings")
+TEST_MEM(memory, 128, "the same of mappings")
 {
 	walk_all(memory, N(memory));
 }
 
-TEST_MEM(processes, 60, "the same of processes, signals and time")
+TEST_MEM(processes, 128, "the same of processes, signals and time")
 {
 	walk_all(processes, N(processes));
 }
@@ -991,7 +991,7 @@ static void p_proc_read(struct call *c)
 	    0);
 }
 
-TEST_MEM(proc, 60, "the same of files under /proc that make their text when it is read")
+TEST_MEM(proc, 128, "the same of files under /proc that make their text when it is read")
 {
 	static char was[8192];
 
@@ -1090,7 +1090,7 @@ static void walk_exec(char *const argv[], int max, int good)
 	CHECK(good < 0 || n < max);
 }
 
-TEST_MEM(execve, 60, "an execve that loses memory, or comes back to a program that is gone")
+TEST_MEM(execve, 128, "an execve that loses memory, or comes back to a program that is gone")
 {
 	char *helper[] = {"/proc/self/exe", "helper", NULL};
 	char *dynamic[] = {"/tests/dyn/g_hello", NULL};
@@ -1140,7 +1140,7 @@ static void fault_everywhere(char *cow)
 	CHECK_EQ(handled, 1);
 }
 
-TEST_MEM(faults, 60, "a page fault without a page that does anything but end the process")
+TEST_MEM(faults, 128, "a page fault without a page that does anything but end the process")
 {
 	static char was[8192];
 	sigset_t usr1;
