@@ -240,10 +240,12 @@ static unsigned long mapped_pages(struct mm_struct *mm, vaddr_t start, vaddr_t e
 	return pages;
 }
 
-static int insert_vma(struct mmap_request *r)
+static int insert_new(struct mmap_request *r)
 {
 	struct vm_area_struct *vma = vma_alloc(r->mm);
-	int err;
+	struct mappable *file = r->file;
+	bool dirties = false;
+	int err = 0;
 
 	if (!vma)
 		return -ENOMEM;
@@ -251,33 +253,26 @@ static int insert_vma(struct mmap_request *r)
 	vma->end = r->addr + r->len;
 	vma->flags = r->vm_flags;
 	vma->pgoff = r->pgoff;
-	if (r->file && r->file->ops->mmap) {
-		err = r->file->ops->mmap(r->file, vma);
-		if (err) {
-			vma_put(vma);
-			return err;
-		}
+	if (file && file->ops->mmap)
+		err = file->ops->mmap(file, vma);
+	if (!err && file) {
+		/* No seal against writing may come before vma_link_file(), which counts. */
+		dirties = vma_may_dirty_file(vma);
+		if (dirties && !mapping_map_writable(file->mapping))
+			err = -EPERM;
 	}
-	vma->file = r->file;
-	if (r->file)
-		r->file->ops->get(r->file);
+	if (err) {
+		vma_put(vma);
+		return err;
+	}
+	vma->file = file;
+	if (file)
+		file->ops->get(file);
 	vma_link_file(vma);
+	if (dirties)
+		mapping_unmap_writable(file->mapping);
 	vma_insert(r->mm, vma);
 	return 0;
-}
-
-/* No seal against writing may come between the question and vma_link_file(), which counts. */
-static int insert_new(struct mmap_request *r)
-{
-	struct address_space *m = r->file && (r->vm_flags & VM_SHARED) ? r->file->mapping : NULL;
-	int err;
-
-	if (m && !mapping_map_writable(m))
-		return -EPERM;
-	err = insert_vma(r);
-	if (m)
-		mapping_unmap_writable(m);
-	return err;
 }
 
 static int map_region(struct mmap_request *r, struct vma_graveyard *dead)

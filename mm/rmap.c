@@ -338,11 +338,6 @@ static void i_mmap_insert(struct vm_area_struct *vma, struct address_space *mapp
 			&mapping->i_mmap);
 }
 
-static bool may_dirty_file(const struct vm_area_struct *vma)
-{
-	return (vma->flags & (VM_SHARED | VM_MAYWRITE)) == (VM_SHARED | VM_MAYWRITE);
-}
-
 void vma_link_file(struct vm_area_struct *vma)
 {
 	struct address_space *mapping = vma_mapping(vma);
@@ -350,7 +345,7 @@ void vma_link_file(struct vm_area_struct *vma)
 	if (!mapping)
 		return;
 	down_write(&mapping->i_mmap_lock);
-	if (may_dirty_file(vma))
+	if (vma_may_dirty_file(vma))
 		atomic_inc(&mapping->writable_maps);
 	i_mmap_insert(vma, mapping);
 	up_write(&mapping->i_mmap_lock);
@@ -364,7 +359,7 @@ void vma_unlink_file(struct vm_area_struct *vma)
 		return;
 	down_write(&mapping->i_mmap_lock);
 	interval_remove(&vma->i_mmap_node, &mapping->i_mmap);
-	if (may_dirty_file(vma))
+	if (vma_may_dirty_file(vma))
 		atomic_dec(&mapping->writable_maps);
 	up_write(&mapping->i_mmap_lock);
 }

@@ -65,6 +65,12 @@ int anon_vma_fork(struct vm_area_struct *child, struct vm_area_struct *parent) _
 /* Takes vma out of all anon_vmas; sets vma->anon_vma NULL. mmap_lock held for writing. */
 void unlink_anon_vmas(struct vm_area_struct *vma);
 
+/* Is it one of its file's shared writable mappings, or can mprotect make it one? */
+static inline bool vma_may_dirty_file(const struct vm_area_struct *vma)
+{
+	return (vma->flags & (VM_SHARED | VM_MAYWRITE)) == (VM_SHARED | VM_MAYWRITE);
+}
+
 /* Puts vma into (out of) its file's i_mmap and the count of writable mappings; nothing if it has
  * no file. */
 void vma_link_file(struct vm_area_struct *vma);

@@ -101,6 +101,35 @@ TEST(memfd, "memfd_create: size, sharing, name, close-on-exec")
 	CHECK_ERRNO(syscall(SYS_memfd_create, BADPTR, 0), EFAULT);
 }
 
+TEST(memfd_sealed,
+     "a file sealed against writing that cannot be shared for reading, or becomes writable")
+{
+	int fd = (int)syscall(SYS_memfd_create, "sealed", 2 /* MFD_ALLOW_SEALING */);
+	char path[32];
+
+	REQUIRE(fd >= 0);
+	OK(ftruncate(fd, PAGE));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int ro = OK(open(path, O_RDONLY));
+	char *p = OK(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0));
+	CHECK_ERRNO(fcntl(fd, 1033 /* F_ADD_SEALS */, 8 /* F_SEAL_WRITE */), EBUSY);
+	OK(munmap(p, PAGE));
+	p = OK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, ro, 0));
+	OK(fcntl(fd, 1033 /* F_ADD_SEALS */, 8 /* F_SEAL_WRITE */));
+	CHECK_ERRNO(mprotect(p, PAGE, RW), EACCES);
+	OK(munmap(p, PAGE));
+	p = OK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, ro, 0));
+	CHECK_ERRNO(mprotect(p, PAGE, RW), EACCES);
+	OK(munmap(p, PAGE));
+	CHECK_ERRNO(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0), EPERM);
+	p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		SKIP("Linux before 6.1.129 refuses this too");
+	CHECK_ERRNO(mprotect(p, PAGE, RW), EACCES);
+	p = OK(mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, 0));
+	p[0] = 1;
+}
+
 TEST(over_commit, "a tmpfs page beyond the commit limit for which a process is killed")
 {
 	int fd = (int)syscall(SYS_memfd_create, "m", 0);
