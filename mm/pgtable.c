@@ -61,8 +61,10 @@ struct page *zero_page;
 
 bool vma_tracks_dirty(const struct vm_area_struct *vma)
 {
-	return (vma->flags & VM_SHARED) && vma->file && vma->file->mapping->ops &&
-	       vma->file->mapping->ops->writepage;
+	if (!(vma->flags & VM_SHARED))
+		return false;
+	return !(vma->flags & VM_SOFTDIRTY) ||
+	       (vma->file && vma->file->mapping->ops && vma->file->mapping->ops->writepage);
 }
 
 pteval_t vma_pte_prot(const struct vm_area_struct *vma)

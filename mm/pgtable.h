@@ -143,7 +143,8 @@ static inline pteval_t vma_page_prot(unsigned long vm_flags)
 	       pte_supported_mask;
 }
 /* The same, minding that the first write to a page of a shared mapping must be seen where the file
- * is to be written back. */
+ * is to be written back, and where someone asked which pages are written (clear_refs took
+ * VM_SOFTDIRTY away). */
 pteval_t vma_pte_prot(const struct vm_area_struct *vma);
 bool vma_tracks_dirty(const struct vm_area_struct *vma);
 

@@ -127,6 +127,28 @@ TEST(soft_dirty_10, "clear_refs and the soft-dirty bit: which pages were written
 		CHECK_EQ(ut_pagemap(p + i * PAGE) >> 55 & 1, i == 1);
 }
 
+TEST(soft_dirty_shared,
+     "a write to a shared page that soft-dirty misses after mprotect, or when read first")
+{
+	int fd = ut_file("soft_dirty", "", 0);
+
+	OK(ftruncate(fd, 2 * PAGE));
+	char *p = OK(mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	p[0] = 1;
+	ut_spew("/proc/self/clear_refs", "4");
+	if (ut_pagemap(p) >> 55 & 1)
+		SKIP("a kernel without CONFIG_MEM_SOFT_DIRTY");
+	OK(mprotect(p, 2 * PAGE, PROT_READ));
+	OK(mprotect(p, 2 * PAGE, PROT_READ | PROT_WRITE));
+	ut_read(p + PAGE);
+	CHECK_EQ(ut_pagemap(p) >> 55 & 1, 0);
+	CHECK_EQ(ut_pagemap(p + PAGE) >> 55 & 1, 0);
+	p[0] = 2;
+	p[PAGE] = 2;
+	CHECK_EQ(ut_pagemap(p) >> 55 & 1, 1);
+	CHECK_EQ(ut_pagemap(p + PAGE) >> 55 & 1, 1);
+}
+
 TEST(address_limit_11, "ulimit -v: an address space beyond RLIMIT_AS")
 {
 	pid_t pid = CHILD({
