@@ -12,8 +12,9 @@
  * The layout is Linux's struct rt_sigframe: debuggers, unwinders and C libraries read it.
  *
  * What comes back through rt_sigreturn is the user's data and is not believed: selectors must be the
- * user's, only harmless flags are taken, rip must be canonical, the FPU state is checked by
- * fpu_restore_from_user(). It goes back by iretq. Anything wrong is a SIGSEGV.
+ * user's, only harmless flags are taken, the FPU state is checked by fpu_restore_from_user(). It goes
+ * back by iretq, which refuses an rip that is not canonical (trap_rebuild_user_frame). Anything wrong
+ * is a SIGSEGV.
  *
  * The frame is built in kernel memory and copied in one piece, with no lock held.
  */
@@ -226,11 +227,6 @@ int setup_rt_frame(struct ksignal *ks, sigset_t *oldset, struct trapframe *tf)
 
 /* ---- and back ------------------------------------------------------------------------------ */
 
-static bool canonical(u64 va)
-{
-	return (u64)((s64)(va << 16) >> 16) == va;
-}
-
 static bool restore_registers(struct trapframe *tf, const struct ucontext *uc)
 {
 	const struct sigcontext *sc = &uc->mc;
@@ -238,7 +234,7 @@ static bool restore_registers(struct trapframe *tf, const struct ucontext *uc)
 	/* Frames from before ss was part of them do not ask for it. */
 	if ((uc->flags & UC_STRICT_RESTORE_SS) && (sc->ss | 3) != USER_DS)
 		return false;
-	if ((sc->cs | 3) != USER_CS || !canonical(sc->rip))
+	if ((sc->cs | 3) != USER_CS)
 		return false;
 	tf->r8 = sc->r8, tf->r9 = sc->r9, tf->r10 = sc->r10, tf->r11 = sc->r11;
 	tf->r12 = sc->r12, tf->r13 = sc->r13, tf->r14 = sc->r14, tf->r15 = sc->r15;

@@ -555,6 +555,28 @@ TEST(sigreturn, "a forged signal frame that is believed, or a harmless one that 
 	}
 }
 
+static void bad_rip_seen(int sig, siginfo_t *si, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)sig;
+	_exit(REG(uc, RIP) == (long)NONCANON && REG(uc, R15) == 0x15 && !si->si_addr ? 0 : 1);
+}
+
+static void f_rip_watched(ucontext_t *uc)
+{
+	struct sigaction sa = {.sa_sigaction = bad_rip_seen, .sa_flags = SA_SIGINFO};
+
+	sigaction(SIGSEGV, &sa, NULL);
+	REG(uc, RIP) = (long)NONCANON;
+	REG(uc, R15) = 0x15;
+}
+
+TEST(sigreturn_rip, "a jump to no canonical address by sigreturn, told as a fault somewhere else")
+{
+	CHECK_EQ(forged(f_rip_watched), 0);
+}
+
 static uint32_t frame_seed;
 
 static void f_random(ucontext_t *uc)
