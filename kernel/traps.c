@@ -136,6 +136,7 @@ static __noinline void signal_for_fault(vm_fault_t result, vaddr_t addr)
 static void bad_user_page_fault(struct trapframe *tf, vaddr_t addr)
 {
 	local_irq_enable();
+	tf->error |= PF_ERR_PRESENT; /* what the kernel has mapped where is not told (Linux, too) */
 	if (tf->error & PF_ERR_RSVD)
 		oops(tf, "BUG: reserved bit set in a page table, at %lx", addr);
 	/* The processor's own access for an instruction of the user (a descriptor; in QEMU 7 also the

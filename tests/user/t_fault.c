@@ -49,7 +49,9 @@ TEST(kernel_addresses, "kernel memory that a program can reach, or whose presenc
 				       0xffffffff81000000, 0xfffffffffffff000, 0xffffffffffffffff};
 
 	for (unsigned i = 0; i < sizeof(at) / sizeof(*at); i++) {
-		CHECK_FAULT(ut_read((void *)at[i]), SIGSEGV, SEGV_MAPERR, (void *)at[i]);
+		struct ut_fault f = ut_read((void *)at[i]);
+		CHECK_FAULT(f, SIGSEGV, SEGV_MAPERR, (void *)at[i]);
+		CHECK_EQ(f.err, 5); /* user, and as if mapped, whether it is or not */
 		CHECK_FAULT(ut_write((void *)at[i]), SIGSEGV, SEGV_MAPERR, (void *)at[i]);
 		CHECK_FAULT(ut_exec((void *)at[i]), SIGSEGV, SEGV_MAPERR, (void *)at[i]);
 	}

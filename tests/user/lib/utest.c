@@ -222,7 +222,7 @@ static struct ut_fault fault;
 
 static void on_fault(int sig, siginfo_t *si, void *uc)
 {
-	(void)uc;
+	fault.err = ((ucontext_t *)uc)->uc_mcontext.gregs[REG_ERR];
 	fault.sig = sig;
 	fault.code = si->si_code;
 	fault.addr = si->si_addr;

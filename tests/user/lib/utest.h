@@ -165,6 +165,7 @@ struct ut_fault {
 	int sig;
 	int code;
 	void *addr;
+	long err; /* the page fault's error code */
 };
 struct ut_fault ut_read(const volatile void *p);
 struct ut_fault ut_write(volatile void *p);
