@@ -319,7 +319,7 @@ static inline struct file *get_file(struct file *f)
 /* Lowest free descriptor >= from below RLIMIT_NOFILE, reserved: fd, -EMFILE, -ENOMEM. */
 /* Given up at the end of the scope: struct file *f __put(file) = fget(fd). Nothing happens where there
  * is none (NULL, an error, a path never looked up). */
-#define __put(what) __attribute__((cleanup(__put_##what)))
+#define __put(what) __cleanup(__put_##what)
 static inline void __put_file(struct file **f)
 {
 	if (!IS_ERR_OR_NULL(*f))

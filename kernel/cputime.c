@@ -41,10 +41,10 @@ u64 task_cpu_ns(struct task *t, u64 *utime, u64 *stime)
 
 u64 process_cpu_ns(struct process *p, u64 *utime, u64 *stime)
 {
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
 	struct task *t;
 	u64 u, s;
 
+	guard_irq(&p->siglock);
 	*utime = p->utime_ns;
 	*stime = p->stime_ns;
 	list_for_each_entry(t, &p->threads, thread_node) {
@@ -54,15 +54,14 @@ u64 process_cpu_ns(struct process *p, u64 *utime, u64 *stime)
 		*utime += u;
 		*stime += s;
 	}
-	spin_unlock_irqrestore(&p->siglock, flags);
 	return *utime + *stime;
 }
 
 void process_faults(struct process *p, u64 *min_flt, u64 *maj_flt)
 {
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
 	struct task *t;
 
+	guard_irq(&p->siglock);
 	*min_flt = p->min_flt;
 	*maj_flt = p->maj_flt;
 	list_for_each_entry(t, &p->threads, thread_node) {
@@ -74,5 +73,4 @@ void process_faults(struct process *p, u64 *min_flt, u64 *maj_flt)
 			break; /* all threads share it */
 		}
 	}
-	spin_unlock_irqrestore(&p->siglock, flags);
 }

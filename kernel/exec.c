@@ -188,12 +188,8 @@ static int exec_build(struct exec *e)
 
 static bool is_alone(struct process *p, struct task *t)
 {
-	unsigned long irq = spin_lock_irqsave(&tasklist_lock);
-	bool alone = p->nr_threads == 1 ||
-		     (p->nr_threads == 2 && p->leader != t && p->leader->exit_done);
-
-	spin_unlock_irqrestore(&tasklist_lock, irq);
-	return alone;
+	guard_irq(&tasklist_lock);
+	return p->nr_threads == 1 || (p->nr_threads == 2 && p->leader != t && p->leader->exit_done);
 }
 
 /* The last other thread is a leader that has exited: its number becomes ours. */

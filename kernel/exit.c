@@ -47,16 +47,16 @@ void exit_mm_release(struct task *t)
 static void exit_mm(struct task *t)
 {
 	struct mm_struct *mm = t->thread.mm;
-	unsigned long irq;
 
 	if (!mm)
 		return;
 	exit_mm_release(t);
-	irq = spin_lock_irqsave(&t->proc->siglock);
-	task_detach_mm_counts(t);
-	mm_activate(&init_mm);
-	t->thread.mm = NULL;
-	spin_unlock_irqrestore(&t->proc->siglock, irq);
+	{
+		guard_irq(&t->proc->siglock);
+		task_detach_mm_counts(t);
+		mm_activate(&init_mm);
+		t->thread.mm = NULL;
+	}
 	mm_put_user(mm);
 }
 
@@ -93,23 +93,6 @@ static bool pgrp_has_stopped(pid_t pgid)
 	return false;
 }
 
-/* Is the group of p without p (which exits) or without the tie of p to parent orphaned? */
-static bool becomes_orphaned(pid_t pgid, const struct process *ignored)
-{
-	struct process *p;
-
-	for_each_in_pgrp(p, pgid)
-	{
-		const struct process *parent = p->parent;
-
-		if (p == ignored || p->zombie || !parent || parent == init_process)
-			continue;
-		if (parent->pgid != pgid && parent->sid == p->sid)
-			return false;
-	}
-	return true;
-}
-
 /* p exits (parent NULL), or loses its parent, who exits: if that was the last link of p's group to
  * its session and some of it is stopped, nobody could continue it. */
 static void kill_orphaned_pgrp(struct process *p, struct process *parent)
@@ -122,7 +105,7 @@ static void kill_orphaned_pgrp(struct process *p, struct process *parent)
 		ignored = NULL;
 	if (!parent || parent->pgid == p->pgid || parent->sid != p->sid)
 		return;
-	if (becomes_orphaned(p->pgid, ignored) && pgrp_has_stopped(p->pgid)) {
+	if (pgrp_is_orphaned_locked(p->pgid, ignored) && pgrp_has_stopped(p->pgid)) {
 		send_sig_pgrp_locked(p->pgid, SIGHUP);
 		send_sig_pgrp_locked(p->pgid, SIGCONT);
 	}
@@ -138,13 +121,10 @@ static bool notify_parent_exit(struct process *p)
 	siginfo_t info;
 	u64 u, s;
 
-	memset(&info, 0, sizeof(info));
-	info.si_signo = sig;
-	info.si_code = p->exit_code & 0x7f ? (p->exit_code & 0x80 ? CLD_DUMPED : CLD_KILLED) :
-					     CLD_EXITED;
+	siginfo_init(&info, sig, 0);
+	info.si_code = exit_info(p->exit_code, &info.status);
 	info.pid = p->pid;
 	info.uid = p->leader->cred.uid;
-	info.status = p->exit_code & 0x7f ? p->exit_code & 0x7f : p->exit_code >> 8 & 0xff;
 	process_cpu_ns(p, &u, &s);
 	info.utime = (s64)(u / TICK_NSEC);
 	info.stime = (s64)(s / TICK_NSEC);

@@ -58,13 +58,13 @@ static int check_request(const struct clone_request *rq)
 
 static unsigned long user_threads(kuid_t uid)
 {
-	unsigned long irq = spin_lock_irqsave(&tasklist_lock), n = 0;
+	unsigned long n = 0;
 	struct process *p;
 
+	guard_irq(&tasklist_lock);
 	list_for_each_entry(p, &all_processes, all_node)
 		if (p->leader->cred.uid == uid)
 			n += (unsigned long)p->nr_threads;
-	spin_unlock_irqrestore(&tasklist_lock, irq);
 	return n;
 }
 
@@ -252,21 +252,17 @@ static void child_start(void *arg)
 static int publish(struct task *t, const struct clone_request *rq)
 {
 	struct process *me = current->proc, *p = t->proc, *parent = NULL;
-	unsigned long irq = spin_lock_irqsave(&tasklist_lock);
-	int err = -ERESTARTNOINTR;
 
+	guard_irq(&tasklist_lock);
 	if (signal_pending())
-		goto out;
+		return -ERESTARTNOINTR;
 	if (!(rq->flags & CLONE_THREAD)) {
 		parent = rq->flags & CLONE_PARENT ? me->parent : me;
 		p->pgid = me->pgid;
 		p->sid = me->sid;
 		p->tty = me->tty;
 	}
-	err = task_publish(t, parent, 0);
-out:
-	spin_unlock_irqrestore(&tasklist_lock, irq);
-	return err;
+	return task_publish(t, parent, 0);
 }
 
 static struct task *copy_task(const struct clone_request *rq)
@@ -307,29 +303,24 @@ fail:
 void complete_vfork(struct task *t)
 {
 	struct completion_vfork *v;
-	unsigned long irq;
 
 	if (!READ_ONCE(t->vfork_done))
 		return;
-	irq = spin_lock_irqsave(&tasklist_lock);
+	guard_irq(&tasklist_lock);
 	v = t->vfork_done;
 	t->vfork_done = NULL;
 	if (v) {
 		v->done = true;
 		wake_up_all(&v->wait);
 	}
-	spin_unlock_irqrestore(&tasklist_lock, irq);
 }
 
 /* The lock also waits for a child that is still inside complete_vfork(). */
 static void wait_for_vfork(struct task *child, struct completion_vfork *v)
 {
-	unsigned long irq;
-
 	(void)wait_event_killable(v->wait, READ_ONCE(v->done));
-	irq = spin_lock_irqsave(&tasklist_lock);
+	guard_irq(&tasklist_lock);
 	child->vfork_done = NULL;
-	spin_unlock_irqrestore(&tasklist_lock, irq);
 }
 
 static long do_clone(const struct clone_request *rq)

@@ -99,6 +99,14 @@ static inline void work_clear(struct task *t, u32 bits)
 	__atomic_fetch_and(&t->thread.work, ~bits, __ATOMIC_SEQ_CST);
 }
 void siginfo_init(siginfo_t *info, int sig, int code); /* the rest, padding too, is zero */
+/* si_code and si_status for a wait status word. */
+static inline int exit_info(int status, int *si_status)
+{
+	*si_status = status & 0x7f ? status & 0x7f : status >> 8 & 0xff;
+	if (!(status & 0x7f))
+		return CLD_EXITED;
+	return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
 void recalc_sigpending(struct task *t); /* _locked: TWORK_SIGNAL from what is pending */
 void set_current_blocked(sigset_t newmask);
 bool get_signal(struct ksignal *ks);
@@ -114,6 +122,7 @@ int check_kill_permission(int sig, struct process *p);
 void group_kill_locked(struct process *p, int status); /* all its threads get SIGKILL */
 void signal_wake_up(struct task *t, bool fatal);       /* _locked */
 void exit_group_stop_locked(struct task *t, bool *notify);
+bool pgrp_is_orphaned_locked(pid_t pgid, const struct process *ignored);
 siginfo_t siginfo_kill(int sig, int code); /* from the running task */
 
 void signal_init(void);

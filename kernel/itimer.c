@@ -86,17 +86,15 @@ static void itimer_get(int which, struct itimerval *it)
 	struct process *p = current->proc;
 	ktime_t value, interval;
 	struct cpu_timer *ct;
-	unsigned long flags;
 	u64 now;
 
 	if (which == ITIMER_REAL) {
 		real_get(p, &value, &interval);
 	} else {
 		ct = cpu_timer(which, &now);
-		flags = spin_lock_irqsave(&p->siglock);
+		guard_irq(&p->siglock);
 		value = ct->expires ? max((ktime_t)(ct->expires - now), (ktime_t)1) : 0;
 		interval = ct->interval;
-		spin_unlock_irqrestore(&p->siglock, flags);
 	}
 	it->value = to_timeval(value);
 	it->interval = to_timeval(interval);
@@ -106,7 +104,6 @@ static void itimer_set(int which, ktime_t value, ktime_t interval)
 {
 	struct process *p = current->proc;
 	struct cpu_timer *ct;
-	unsigned long flags;
 	u64 now;
 
 	if (which == ITIMER_REAL) {
@@ -114,9 +111,8 @@ static void itimer_set(int which, ktime_t value, ktime_t interval)
 		return;
 	}
 	ct = cpu_timer(which, &now);
-	flags = spin_lock_irqsave(&p->siglock);
+	guard_irq(&p->siglock);
 	*ct = (struct cpu_timer){value ? now + (u64)value : 0, interval};
-	spin_unlock_irqrestore(&p->siglock, flags);
 }
 
 SYSCALL2(getitimer, int, which, struct itimerval __user *, uit)
@@ -163,16 +159,13 @@ SYSCALL1(alarm, unsigned int, seconds)
 
 static void check_timer(struct process *p, struct cpu_timer *ct, u64 now, int sig)
 {
-	unsigned long flags;
-	bool fired;
-
-	flags = spin_lock_irqsave(&p->siglock);
-	fired = ct->expires && ct->expires <= now;
-	if (fired)
+	{
+		guard_irq(&p->siglock);
+		if (!ct->expires || ct->expires > now)
+			return;
 		ct->expires = ct->interval ? max(ct->expires + (u64)ct->interval, now + 1) : 0;
-	spin_unlock_irqrestore(&p->siglock, flags);
-	if (fired)
-		send_sig_process(p, sig, NULL);
+	}
+	send_sig_process(p, sig, NULL);
 }
 
 /* SIGXCPU at the soft limit and each second after it (Linux moves the limit, too), SIGKILL at the

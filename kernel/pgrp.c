@@ -46,7 +46,6 @@ static int check_setpgid(const struct process *p, pid_t pgid)
 SYSCALL2(setpgid, pid_t, pid, pid_t, pgid)
 {
 	struct process *p;
-	unsigned long irq;
 	int err;
 
 	if (!pid)
@@ -55,25 +54,22 @@ SYSCALL2(setpgid, pid_t, pid, pid_t, pgid)
 		pgid = pid;
 	if (pgid < 0)
 		return -EINVAL;
-	irq = spin_lock_irqsave(&tasklist_lock);
+	guard_irq(&tasklist_lock);
 	p = process_find_locked(pid);
 	err = p ? check_setpgid(p, pgid) : -ESRCH;
 	if (!err && p->pgid != pgid)
 		process_set_pgrp(p, pgid);
-	spin_unlock_irqrestore(&tasklist_lock, irq);
 	return err;
 }
 
 static int group_or_session(pid_t pid, bool session)
 {
-	unsigned long irq = spin_lock_irqsave(&tasklist_lock);
+	guard_irq(&tasklist_lock);
 	struct task *t = pid ? task_find_locked(pid) : current;
-	int id = -ESRCH;
 
-	if (t)
-		id = session ? t->proc->sid : t->proc->pgid;
-	spin_unlock_irqrestore(&tasklist_lock, irq);
-	return id;
+	if (!t)
+		return -ESRCH;
+	return session ? t->proc->sid : t->proc->pgid;
 }
 
 SYSCALL1(getpgid, pid_t, pid)
@@ -88,17 +84,14 @@ SYSCALL1(getsid, pid_t, pid)
 SYSCALL0(setsid)
 {
 	struct process *p = current->proc;
-	unsigned long irq = spin_lock_irqsave(&tasklist_lock);
-	int ret = -EPERM;
 
+	guard_irq(&tasklist_lock);
 	/* A group of that number, the caller's own or left over from a child of his, stays as it is. */
-	if (!p->leader_of_session && !pgrp_exists(p->pid)) {
-		process_set_session(p, p->pid);
-		process_set_pgrp(p, p->pid);
-		p->leader_of_session = true;
-		p->tty = NULL;
-		ret = p->pid;
-	}
-	spin_unlock_irqrestore(&tasklist_lock, irq);
-	return ret;
+	if (p->leader_of_session || pgrp_exists(p->pid))
+		return -EPERM;
+	process_set_session(p, p->pid);
+	process_set_pgrp(p, p->pid);
+	p->leader_of_session = true;
+	p->tty = NULL;
+	return p->pid;
 }

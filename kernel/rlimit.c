@@ -38,23 +38,21 @@ static int set_limit(struct process *p, unsigned int which, const struct rlimit 
 		     struct rlimit *old)
 {
 	struct rlimit *r = &p->rlim[which];
-	unsigned long flags;
-	int err = 0;
 
 	if (new_ && new_->cur > new_->max)
 		return -EINVAL;
 	if (new_ && which == RLIMIT_NOFILE && new_->max > NR_OPEN_MAX)
 		return -EPERM;
-	flags = spin_lock_irqsave(&p->siglock);
+	guard_irq(&p->siglock);
 	*old = *r;
-	if (new_ && new_->max > r->max && !capable())
-		err = -EPERM;
-	else if (new_)
-		*r = *new_;
-	if (new_ && !err && which == RLIMIT_CPU && r->cur == 0)
+	if (!new_)
+		return 0;
+	if (new_->max > r->max && !capable())
+		return -EPERM;
+	*r = *new_;
+	if (which == RLIMIT_CPU && r->cur == 0)
 		r->cur = 1; /* 0 means at once: a second is the least that the tick sees */
-	spin_unlock_irqrestore(&p->siglock, flags);
-	return err;
+	return 0;
 }
 
 static void limits_changed(struct process *p)
@@ -142,9 +140,9 @@ static void put_times(struct rusage *ru, u64 u, u64 s)
 
 static void add_switches(struct process *p, struct rusage *ru)
 {
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
 	struct task *t;
 
+	guard_irq(&p->siglock);
 	ru->nvcsw += (s64)p->nvcsw;
 	ru->nivcsw += (s64)p->nivcsw;
 	list_for_each_entry(t, &p->threads, thread_node) {
@@ -153,7 +151,6 @@ static void add_switches(struct process *p, struct rusage *ru)
 		ru->nvcsw += (s64)t->thread.nvcsw;
 		ru->nivcsw += (s64)t->thread.nivcsw;
 	}
-	spin_unlock_irqrestore(&p->siglock, flags);
 }
 
 static s64 mm_maxrss_kb(struct mm_struct *mm)

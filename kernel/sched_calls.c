@@ -28,29 +28,22 @@ static int for_each_named(int which, int who, int (*fn)(struct task *t, int arg,
 {
 	const struct task *me = current;
 	struct process *p;
-	unsigned long irq;
+	struct task *t;
 	int ret = -ESRCH;
 
-	irq = spin_lock_irqsave(&tasklist_lock);
+	guard_irq(&tasklist_lock);
 	if (which == PRIO_PROCESS) {
-		struct task *t = who ? task_find_locked(who) : current;
-
-		if (t)
-			ret = fn(t, arg, ret);
-	} else {
-		list_for_each_entry(p, &all_processes, all_node) {
-			struct task *t;
-
-			if (which == PRIO_PGRP && p->pgid != (who ? who : me->proc->pgid))
-				continue;
-			if (which == PRIO_USER &&
-			    p->leader->cred.uid != (who ? (kuid_t)who : me->cred.uid))
-				continue;
-			list_for_each_entry(t, &p->threads, thread_node)
-				ret = fn(t, arg, ret);
-		}
+		t = who ? task_find_locked(who) : current;
+		return t ? fn(t, arg, ret) : ret;
 	}
-	spin_unlock_irqrestore(&tasklist_lock, irq);
+	list_for_each_entry(p, &all_processes, all_node) {
+		if (which == PRIO_PGRP && p->pgid != (who ? who : me->proc->pgid))
+			continue;
+		if (which == PRIO_USER && p->leader->cred.uid != (who ? (kuid_t)who : me->cred.uid))
+			continue;
+		list_for_each_entry(t, &p->threads, thread_node)
+			ret = fn(t, arg, ret);
+	}
 	return ret;
 }
 

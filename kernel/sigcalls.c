@@ -72,14 +72,14 @@ SYSCALL4(rt_sigprocmask, int, how, const sigset_t __user *, uset, sigset_t __use
 SYSCALL2(rt_sigpending, sigset_t __user *, uset, size_t, size)
 {
 	struct task *t = current;
-	unsigned long flags;
 	sigset_t set;
 
 	if (size > sizeof(set))
 		return -EINVAL;
-	flags = spin_lock_irqsave(&t->proc->siglock);
-	set = (t->pending.signal | t->proc->shared_pending.signal) & t->blocked;
-	spin_unlock_irqrestore(&t->proc->siglock, flags);
+	{
+		guard_irq(&t->proc->siglock);
+		set = (t->pending.signal | t->proc->shared_pending.signal) & t->blocked;
+	}
 	return copy_to_user(uset, &set, size) ? -EFAULT : 0;
 }
 
@@ -200,37 +200,34 @@ static int kill_one(struct process *p, int sig, const siginfo_t *info)
 
 static int kill_pid(pid_t pid, int sig, const siginfo_t *info)
 {
-	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+	guard_irq(&tasklist_lock);
 	struct task *t = task_find_locked(pid); /* a thread's id means its process */
-	int err = t ? kill_one(t->proc, sig, info) : -ESRCH;
 
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	return err;
+	return t ? kill_one(t->proc, sig, info) : -ESRCH;
 }
 
 static int kill_pgrp(pid_t pgid, int sig, const siginfo_t *info)
 {
-	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
-	int err = -ESRCH;
 	bool success = false;
 	struct process *p;
+	int err = -ESRCH;
 
+	guard_irq(&tasklist_lock);
 	for_each_in_pgrp(p, pgid)
 	{
 		err = kill_one(p, sig, info);
 		success |= !err;
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return success ? 0 : err;
 }
 
 /* All but init, kernel threads and the sender's own process. */
 static int kill_all(int sig, const siginfo_t *info)
 {
-	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
 	int ret = 0, tried = 0;
 	struct process *p;
 
+	guard_irq(&tasklist_lock);
 	list_for_each_entry(p, &all_processes, all_node) {
 		int err;
 
@@ -241,7 +238,6 @@ static int kill_all(int sig, const siginfo_t *info)
 		if (err != -EPERM)
 			ret = err;
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return tried ? ret : -ESRCH;
 }
 

@@ -24,8 +24,9 @@
 
 /* ---- stop and continue ----------------------------------------------------------------------- */
 
-/* Has the group a member whose parent, in the same session, could continue it (and is no init)? */
-static bool orphaned_pgrp_locked(pid_t pgid)
+/* Has the group, `ignored` (who exits) left out, no member whose parent, in the same session but
+ * another group, could continue it? init does not. tasklist_lock held. */
+bool pgrp_is_orphaned_locked(pid_t pgid, const struct process *ignored)
 {
 	struct process *p;
 
@@ -33,7 +34,7 @@ static bool orphaned_pgrp_locked(pid_t pgid)
 	{
 		const struct process *parent = p->parent;
 
-		if (p->zombie || !parent || parent == init_process)
+		if (p == ignored || p->zombie || !parent || parent == init_process)
 			continue;
 		if (parent->pgid != pgid && parent->sid == p->sid)
 			return false;
@@ -43,23 +44,21 @@ static bool orphaned_pgrp_locked(pid_t pgid)
 
 bool is_orphaned_pgrp(pid_t pgid)
 {
-	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
-	bool orphaned = orphaned_pgrp_locked(pgid);
-
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	return orphaned;
+	guard_irq(&tasklist_lock);
+	return pgrp_is_orphaned_locked(pgid, NULL);
 }
 
 /* SIGCHLD and a wake-up for the parent. why: CLD_STOPPED or CLD_CONTINUED. */
 void notify_parent_stopped(struct process *p, int why)
 {
-	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
-	struct process *parent = p->parent;
 	const struct k_sigaction *ka;
+	struct process *parent;
 	siginfo_t info;
 
+	guard_irq(&tasklist_lock);
+	parent = p->parent;
 	if (!parent || p->zombie)
-		goto out;
+		return;
 	siginfo_init(&info, SIGCHLD, why);
 	info.pid = p->pid;
 	info.uid = p->leader->cred.uid;
@@ -68,8 +67,6 @@ void notify_parent_stopped(struct process *p, int why)
 	if (ka->handler != SIG_IGN && !(ka->flags & SA_NOCLDSTOP))
 		send_sig_process(parent, SIGCHLD, &info);
 	wake_up_all(&parent->wait_child);
-out:
-	spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 
 /* The process as a whole has stopped once the last thread is parked (or gone). */

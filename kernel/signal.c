@@ -322,24 +322,15 @@ static int send_signal_locked(struct process *p, struct task *t, int sig, const 
 
 int send_sig_process(struct process *p, int sig, const siginfo_t *info)
 {
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
-	int err = 0;
-
-	if (!list_empty(&p->threads))
-		err = send_signal_locked(p, p->leader, sig, info, true, false);
-	spin_unlock_irqrestore(&p->siglock, flags);
-	return err;
+	guard_irq(&p->siglock);
+	return list_empty(&p->threads) ? 0 :
+					 send_signal_locked(p, p->leader, sig, info, true, false);
 }
 
 int send_sig_task(struct task *t, int sig, const siginfo_t *info)
 {
-	unsigned long flags = spin_lock_irqsave(&t->proc->siglock);
-	int err = 0;
-
-	if (!t->exiting)
-		err = send_signal_locked(t->proc, t, sig, info, false, false);
-	spin_unlock_irqrestore(&t->proc->siglock, flags);
-	return err;
+	guard_irq(&t->proc->siglock);
+	return t->exiting ? 0 : send_signal_locked(t->proc, t, sig, info, false, false);
 }
 
 int send_sig_pgrp_locked(pid_t pgid, int sig)
@@ -357,11 +348,8 @@ int send_sig_pgrp_locked(pid_t pgid, int sig)
 
 int send_sig_pgrp(pid_t pgid, int sig)
 {
-	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
-	int ret = send_sig_pgrp_locked(pgid, sig);
-
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	return ret;
+	guard_irq(&tasklist_lock);
+	return send_sig_pgrp_locked(pgid, sig);
 }
 
 /* ---- faults of the running thread ---------------------------------------------------------- */
@@ -371,11 +359,10 @@ void force_sig_info(int sig, siginfo_t *info)
 {
 	struct task *t = current;
 	struct process *p = t->proc;
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
 	struct k_sigaction *ka = &p->action[sig - 1];
-	bool blocked = t->blocked & sigmask(sig);
 
-	if (blocked || ka->handler == SIG_IGN) {
+	guard_irq(&p->siglock);
+	if ((t->blocked & sigmask(sig)) || ka->handler == SIG_IGN) {
 		ka->handler = SIG_DFL;
 		t->blocked &= ~sigmask(sig);
 		recalc_sigpending(t);
@@ -385,7 +372,6 @@ void force_sig_info(int sig, siginfo_t *info)
 	/* Twice the same fault cannot be pending: it would not have returned to user mode. */
 	remove_signals(&t->pending, sigmask(sig));
 	send_signal_locked(p, t, sig, info, false, true);
-	spin_unlock_irqrestore(&p->siglock, flags);
 }
 
 /* The handler will see these in its sigcontext. */
@@ -423,22 +409,20 @@ void force_sig_info_kernel(int sig)
 void force_sig_sigkill(void)
 {
 	struct process *p = current->proc;
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
 
+	guard_irq(&p->siglock);
 	p->unkillable = false;
 	send_signal_locked(p, current, SIGKILL, NULL, false, true);
-	spin_unlock_irqrestore(&p->siglock, flags);
 }
 
 /* The frame of a handler did not fit on the stack. */
 void force_sigsegv(int sig)
 {
-	if (sig == SIGSEGV) {
-		struct process *p = current->proc;
-		unsigned long flags = spin_lock_irqsave(&p->siglock);
+	struct process *p = current->proc;
 
+	if (sig == SIGSEGV) {
+		guard_irq(&p->siglock);
 		p->action[SIGSEGV - 1].handler = SIG_DFL;
-		spin_unlock_irqrestore(&p->siglock, flags);
 	}
 	force_sig_info_kernel(SIGSEGV);
 }
@@ -448,15 +432,13 @@ void force_sigsegv(int sig)
 void set_current_blocked(sigset_t newmask)
 {
 	struct task *t = current;
-	unsigned long flags;
 
 	newmask &= ~SIG_KERNEL_ONLY_MASK;
 	if (t->blocked == newmask)
 		return;
-	flags = spin_lock_irqsave(&t->proc->siglock);
+	guard_irq(&t->proc->siglock);
 	t->blocked = newmask;
 	recalc_sigpending(t);
-	spin_unlock_irqrestore(&t->proc->siglock, flags);
 }
 
 int set_user_sigmask(const sigset_t __user *mask, size_t size)
@@ -498,9 +480,9 @@ bool signal_ignored_or_blocked(int sig)
 
 void flush_signal_handlers(struct process *p)
 {
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
 	sigset_t ignored = 0;
 
+	guard_irq(&p->siglock);
 	for (sigset_t set = p->action_set; set; set &= set - 1) {
 		struct k_sigaction *ka = &p->action[__builtin_ctzl(set)];
 		bool ignore = ka->handler == SIG_IGN;
@@ -510,7 +492,6 @@ void flush_signal_handlers(struct process *p)
 			ignored |= set & -set;
 	}
 	p->action_set = ignored;
-	spin_unlock_irqrestore(&p->siglock, flags);
 }
 
 /* ---- dequeueing ---------------------------------------------------------------------------- */

@@ -80,30 +80,27 @@ struct process *process_find_locked(pid_t pid)
 
 struct task *task_find_get(pid_t tid)
 {
-	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+	guard_irq(&tasklist_lock);
 	struct task *t = task_find_locked(tid);
 
 	if (t)
 		atomic_inc(&t->count);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return t;
 }
 
 struct process *process_next_get(pid_t *pid)
 {
-	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
-	struct process *p, *found = NULL;
+	struct process *p;
 
+	guard_irq(&tasklist_lock);
 	list_for_each_entry(p, &all_processes, all_node) {
 		if (p->pid >= *pid) {
-			found = p;
 			*pid = p->pid;
 			atomic_inc(&p->count);
-			break;
+			return p;
 		}
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	return found;
+	return NULL;
 }
 
 struct process *pgrp_first(pid_t pgid)
@@ -181,13 +178,11 @@ void task_put(struct task *t)
 static void thread_dead(struct thread *thread)
 {
 	struct task *t = task_of(thread);
-	unsigned long flags;
 
 	if (!atomic_dec_and_test(&t->count))
 		return;
-	flags = spin_lock_irqsave(&dead_lock);
+	guard_irq(&dead_lock);
 	list_add_tail(&t->pid_hash, &dead_tasks);
-	spin_unlock_irqrestore(&dead_lock, flags);
 }
 
 void task_reap_dead(void)
@@ -206,46 +201,30 @@ void task_reap_dead(void)
 }
 
 /* A task's mm stays while siglock is held: exit and exec change thread.mm under it. */
-static struct mm_struct *task_get_mm_locked(struct task *t)
-{
-	struct mm_struct *mm = t->thread.mm;
-
-	if (mm)
-		mm_get_user(mm);
-	return mm;
-}
-
 struct mm_struct *process_get_mm(struct process *p)
 {
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
-	struct mm_struct *mm = NULL;
 	struct task *t;
 
+	guard_irq(&p->siglock);
 	list_for_each_entry(t, &p->threads, thread_node) {
-		mm = task_get_mm_locked(t);
-		if (mm)
-			break;
+		if (t->thread.mm) {
+			mm_get_user(t->thread.mm);
+			return t->thread.mm;
+		}
 	}
-	spin_unlock_irqrestore(&p->siglock, flags);
-	return mm;
+	return NULL;
 }
 
 struct files_struct *task_get_files(struct task *t)
 {
-	unsigned long flags = spin_lock_irqsave(&t->proc->siglock);
-	struct files_struct *files = t->files ? files_get(t->files) : NULL;
-
-	spin_unlock_irqrestore(&t->proc->siglock, flags);
-	return files;
+	guard_irq(&t->proc->siglock);
+	return t->files ? files_get(t->files) : NULL;
 }
 
 struct fs_struct *task_get_fs(struct task *t)
 {
-	unsigned long flags = spin_lock_irqsave(&t->proc->siglock);
-	struct fs_struct *fs = t->fs ? fs_get(t->fs) : NULL;
-
-	spin_unlock_irqrestore(&t->proc->siglock, flags);
-	return fs;
+	guard_irq(&t->proc->siglock);
+	return t->fs ? fs_get(t->fs) : NULL;
 }
 
 /* ---- birth --------------------------------------------------------------------------------- */
@@ -403,18 +382,15 @@ int task_publish(struct task *t, struct process *parent, pid_t fixed_pid)
 	assert_spin_held(&tasklist_lock);
 	if (!pid)
 		return -EAGAIN;
-	spin_lock(&p->siglock);
-	if (p == current->proc && signal_pending()) {
-		spin_unlock(&p->siglock);
+	guard_spin(&p->siglock);
+	if (p == current->proc && signal_pending())
 		return -ERESTARTNOINTR;
-	}
 	t->pid = pid;
 	if (parent)
 		publish_process(p, t, parent);
 	list_add_tail(&t->pid_hash, &pid_hash[hash_id(pid)]);
 	list_add_tail(&t->thread_node, &p->threads);
 	p->nr_threads++;
-	spin_unlock(&p->siglock);
 	atomic_inc(&p->live);
 	nr_tasks++;
 	total_forks++;
@@ -437,11 +413,10 @@ void task_unhash(struct task *t)
 
 	assert_spin_held(&tasklist_lock);
 	list_del(&t->pid_hash);
-	spin_lock(&p->siglock);
+	nr_tasks--;
+	guard_spin(&p->siglock);
 	list_del(&t->thread_node);
 	p->nr_threads--;
-	spin_unlock(&p->siglock);
-	nr_tasks--;
 }
 
 void process_release(struct process *p)

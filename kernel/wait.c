@@ -49,8 +49,7 @@ static bool eligible(const struct wait_request *rq, const struct process *c)
 
 static void add_child_usage(struct process *p, struct process *c)
 {
-	unsigned long irq = spin_lock_irqsave(&p->siglock);
-
+	guard_irq(&p->siglock);
 	p->cutime_ns += c->utime_ns + c->cutime_ns;
 	p->cstime_ns += c->stime_ns + c->cstime_ns;
 	p->cmin_flt += c->min_flt + c->cmin_flt;
@@ -58,7 +57,6 @@ static void add_child_usage(struct process *p, struct process *c)
 	p->cnvcsw += c->nvcsw + c->cnvcsw;
 	p->cnivcsw += c->nivcsw + c->cnivcsw;
 	p->cmaxrss_kb = max(p->cmaxrss_kb, max(c->maxrss_kb, c->cmaxrss_kb));
-	spin_unlock_irqrestore(&p->siglock, irq);
 }
 
 static bool take_zombie(const struct wait_request *rq, struct process *c, struct wait_result *r)
@@ -66,9 +64,7 @@ static bool take_zombie(const struct wait_request *rq, struct process *c, struct
 	if (!c->zombie || !(rq->options & WEXITED))
 		return false;
 	r->status = c->exit_code;
-	r->code = c->exit_code & 0x7f ? (c->exit_code & 0x80 ? CLD_DUMPED : CLD_KILLED) :
-					CLD_EXITED;
-	r->si_status = c->exit_code & 0x7f ? c->exit_code & 0x7f : c->exit_code >> 8 & 0xff;
+	r->code = exit_info(c->exit_code, &r->si_status);
 	if (!(rq->options & WNOWAIT)) {
 		add_child_usage(c->parent, c);
 		process_release(c);
@@ -79,14 +75,13 @@ static bool take_zombie(const struct wait_request *rq, struct process *c, struct
 
 static bool take_stopped(const struct wait_request *rq, struct process *c, struct wait_result *r)
 {
-	unsigned long irq = spin_lock_irqsave(&c->siglock);
+	guard_irq(&c->siglock);
 	int sig = rq->options & WSTOPPED && c->stopped ? c->stop_report : 0;
 
-	if (sig && !(rq->options & WNOWAIT))
-		c->stop_report = 0;
-	spin_unlock_irqrestore(&c->siglock, irq);
 	if (!sig)
 		return false;
+	if (!(rq->options & WNOWAIT))
+		c->stop_report = 0;
 	r->status = sig << 8 | 0x7f;
 	r->code = CLD_STOPPED;
 	r->si_status = sig;
@@ -95,14 +90,11 @@ static bool take_stopped(const struct wait_request *rq, struct process *c, struc
 
 static bool take_continued(const struct wait_request *rq, struct process *c, struct wait_result *r)
 {
-	unsigned long irq = spin_lock_irqsave(&c->siglock);
-	bool report = (rq->options & WCONTINUED) && c->cont_report;
-
-	if (report && !(rq->options & WNOWAIT))
-		c->cont_report = false;
-	spin_unlock_irqrestore(&c->siglock, irq);
-	if (!report)
+	guard_irq(&c->siglock);
+	if (!(rq->options & WCONTINUED) || !c->cont_report)
 		return false;
+	if (!(rq->options & WNOWAIT))
+		c->cont_report = false;
 	r->status = 0xffff;
 	r->code = CLD_CONTINUED;
 	r->si_status = SIGCONT;
@@ -112,10 +104,9 @@ static bool take_continued(const struct wait_request *rq, struct process *c, str
 /* True: r is filled. *any: there are children to wait for. */
 static bool scan_children(const struct wait_request *rq, struct wait_result *r, bool *any)
 {
-	unsigned long irq = spin_lock_irqsave(&tasklist_lock);
 	struct process *c;
-	bool found = false;
 
+	guard_irq(&tasklist_lock);
 	*any = false;
 	list_for_each_entry(c, &current->proc->children, sibling) {
 		if (!eligible(rq, c))
@@ -127,11 +118,9 @@ static bool scan_children(const struct wait_request *rq, struct wait_result *r, 
 		r->uid = c->leader->cred.uid;
 		if (rq->usage)
 			process_rusage(c, &r->ru);
-		found = true;
-		break;
+		return true;
 	}
-	spin_unlock_irqrestore(&tasklist_lock, irq);
-	return found;
+	return false;
 }
 
 /* 0 with r->pid 0 (WNOHANG) or set; -ECHILD, -ERESTARTSYS. */

@@ -50,7 +50,9 @@ typedef int pid_t;
 #undef __always_inline /* the host's C library has one */
 #define __always_inline inline __attribute__((always_inline))
 #define __weak          __attribute__((weak))
-#define __printf(f, a)  __attribute__((format(printf, f, a)))
+/* fn(&variable) when the variable goes out of scope, whichever way. */
+#define __cleanup(fn)  __attribute__((cleanup(fn)))
+#define __printf(f, a) __attribute__((format(printf, f, a)))
 
 #define likely(x)        __builtin_expect(!!(x), 1)
 #define unlikely(x)      __builtin_expect(!!(x), 0)
@@ -58,6 +60,8 @@ typedef int pid_t;
 #define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
+#define __JOIN(a, b)  a##b
+#define JOIN(a, b)    __JOIN(a, b)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) \
 	((type *)((char *)(__typeof__(((type *)0)->member) *)(ptr)-offsetof(type, member)))

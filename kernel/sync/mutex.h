@@ -20,6 +20,15 @@ void mutex_lock(struct mutex *m);
 bool mutex_trylock(struct mutex *m) __must_check;
 void mutex_unlock(struct mutex *m);
 
+/* guard_mutex(&m); held to the end of the block, whichever way that is left. */
+static inline void mutex_guard_end(struct mutex **m)
+{
+	mutex_unlock(*m);
+}
+#define guard_mutex(m)                                                        \
+	struct mutex *JOIN(guard, __LINE__) __cleanup(mutex_guard_end) = (m); \
+	mutex_lock(JOIN(guard, __LINE__))
+
 /* Many readers or one writer; writers do not starve. A reader must not acquire it twice. */
 struct rwsem {
 	atomic_t count; /* > 0: readers; -1: a writer; 0: free */
@@ -39,5 +48,20 @@ int down_write_killable(struct rwsem *s) __must_check;
 bool down_write_trylock(struct rwsem *s) __must_check;
 void up_write(struct rwsem *s);
 void downgrade_write(struct rwsem *s);
+/* guard_read(&s); guard_write(&s); as guard_mutex(). */
+static inline void read_guard_end(struct rwsem **s)
+{
+	up_read(*s);
+}
+static inline void write_guard_end(struct rwsem **s)
+{
+	up_write(*s);
+}
+#define guard_read(s)                                                        \
+	struct rwsem *JOIN(guard, __LINE__) __cleanup(read_guard_end) = (s); \
+	down_read(JOIN(guard, __LINE__))
+#define guard_write(s)                                                        \
+	struct rwsem *JOIN(guard, __LINE__) __cleanup(write_guard_end) = (s); \
+	down_write(JOIN(guard, __LINE__))
 bool rwsem_is_write_held(const struct rwsem *s); /* by the running thread */
 bool rwsem_is_held(const struct rwsem *s);       /* by anyone, either way */

@@ -95,6 +95,27 @@ static inline void spin_unlock_irqrestore(spinlock_t *l, unsigned long flags)
 	local_irq_restore(flags);
 }
 
+/* guard_spin(&l); guard_irq(&l); the lock is held (with interrupts off) from here to the end of the
+ * block, whichever way that is left. A returned expression is evaluated before. */
+struct spin_guard {
+	spinlock_t *lock;
+	unsigned long flags;
+};
+static inline void spin_guard_end(struct spin_guard *g)
+{
+	spin_unlock(g->lock);
+}
+static inline void irq_guard_end(struct spin_guard *g)
+{
+	spin_unlock_irqrestore(g->lock, g->flags);
+}
+#define guard_spin(l)                                                                 \
+	struct spin_guard JOIN(guard, __LINE__) __cleanup(spin_guard_end) = {(l), 0}; \
+	spin_lock(JOIN(guard, __LINE__).lock)
+#define guard_irq(l)                                                                 \
+	struct spin_guard JOIN(guard, __LINE__) __cleanup(irq_guard_end) = {(l), 0}; \
+	JOIN(guard, __LINE__).flags = spin_lock_irqsave(JOIN(guard, __LINE__).lock)
+
 /* For the first line of an x_locked() function. In debug builds: held by the running thread. */
 static inline void assert_spin_held(const spinlock_t *l)
 {
