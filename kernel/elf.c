@@ -25,8 +25,6 @@
 #include <mm/slab.h>
 #include <mm/vma.h>
 
-/* Two thirds of the space: below it room for ET_EXEC and a heap, above it the mappings. */
-#define ET_DYN_BASE   ALIGN_DOWN(TASK_SIZE / 3 * 2, PAGE_SIZE)
 #define ELF_MAX_PHDRS (PAGE_SIZE / sizeof(struct elf64_phdr))
 
 struct elf_image {
@@ -239,12 +237,23 @@ static int map_segment(struct mm_struct *mm, struct file *file, const struct elf
 	return 0;
 }
 
+/* By the stack, or by the program that the interpreter is for. */
+static bool range_taken(struct mm_struct *mm, vaddr_t start, vaddr_t end)
+{
+	bool taken;
+
+	down_read(&mm->mmap_lock);
+	taken = find_vma_intersection(mm, start, end);
+	up_read(&mm->mmap_lock);
+	return taken;
+}
+
 static int map_image(struct mm_struct *mm, struct file *file, const struct elf_image *img, u64 bias)
 {
 	int err = 0;
+	vaddr_t start = bias + img->min, end = bias + img->max;
 
-	/* mmap_base is far below the stack. */
-	if (bias + img->max > mm->mmap_base || bias + img->max < bias + img->min)
+	if (end > TASK_SIZE || end < start || range_taken(mm, start, end))
 		return -ENOMEM;
 	for (unsigned int i = 0; !err && i < img->eh.phnum; i++)
 		if (img->ph[i].type == PT_LOAD && img->ph[i].memsz)
@@ -252,8 +261,8 @@ static int map_image(struct mm_struct *mm, struct file *file, const struct elf_i
 	return err;
 }
 
-/* A free place for the interpreter, as any mapping would get it; as high as its alignment allows. */
-static long interp_place(struct mm_struct *mm, const struct elf_image *img)
+/* A free place as any mapping would get it, as high as the image's alignment allows. */
+static long mapping_place(struct mm_struct *mm, const struct elf_image *img)
 {
 	size_t len = img->max - img->min, slack = img->align - PAGE_SIZE;
 	long addr = get_unmapped_area(mm, 0, len + slack, MAP_PRIVATE);
@@ -268,7 +277,7 @@ static int load_interp(struct elf_program *p, struct mm_struct *mm)
 	int err;
 
 	if (img->eh.type == ET_DYN) {
-		long base = interp_place(mm, img);
+		long base = mapping_place(mm, img);
 
 		if (base < 0)
 			return (int)base;
@@ -299,7 +308,7 @@ static vaddr_t find_phdrs(const struct elf_image *img, u64 bias)
 	return addr;
 }
 
-/* What /proc shows, and where the heap begins. */
+/* What /proc shows. */
 static void set_layout(struct mm_struct *mm, const struct elf_image *img, u64 bias)
 {
 	mm->start_code = ~0UL;
@@ -320,7 +329,14 @@ static void set_layout(struct mm_struct *mm, const struct elf_image *img, u64 bi
 	}
 	if (mm->start_code == ~0UL)
 		mm->start_code = 0;
-	mm->start_brk = mm->brk = bias + img->max;
+}
+
+/* Without an interpreter it may be one: among the mappings, where it is out of a program's way. */
+static long program_place(const struct elf_program *p, struct mm_struct *mm)
+{
+	if (!p->interp)
+		return mapping_place(mm, p->image);
+	return (long)ALIGN_DOWN(layout_pie_base(p->layout), p->image->align);
 }
 
 int elf_load(struct elf_program *p, struct mm_struct *mm, struct file *file)
@@ -329,8 +345,13 @@ int elf_load(struct elf_program *p, struct mm_struct *mm, struct file *file)
 	u64 bias = 0;
 	int err;
 
-	if (img->eh.type == ET_DYN)
-		bias = ALIGN(ET_DYN_BASE, img->align) - img->min;
+	if (img->eh.type == ET_DYN) {
+		long base = program_place(p, mm);
+
+		if (base < 0)
+			return (int)base;
+		bias = (u64)base - img->min;
+	}
 	err = map_image(mm, file, img, bias);
 	if (err)
 		return err;
@@ -338,6 +359,7 @@ int elf_load(struct elf_program *p, struct mm_struct *mm, struct file *file)
 	p->phdr_addr = find_phdrs(img, bias);
 	p->phnum = img->eh.phnum;
 	set_layout(mm, img, bias);
+	layout_set_brk(mm, bias + img->max, img->eh.type == ET_DYN && !p->interp, p->layout);
 	if (p->interp)
 		return load_interp(p, mm);
 	return p->start < TASK_SIZE ? 0 : -EINVAL;

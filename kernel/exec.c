@@ -14,8 +14,8 @@
  *	alone	  all other threads are killed and waited for
  *	commit	  the mm is exchanged, handlers, ids, descriptors and registers follow
  *
- * Against Linux: no randomisation of addresses, so that runs repeat; a load failure is an error of
- * the call where Linux may already have to kill the process.
+ * Against Linux: a load failure is an error of the call where Linux may already have to kill the
+ * process. Where the stack and all else lie is drawn at random in mm/layout.c.
  */
 #include <fs/vfs.h>
 #include <kernel/elf.h>
@@ -28,6 +28,10 @@
 #include <kernel/x86/switch.h>
 #include <mm/slab.h>
 #include <mm/vma.h>
+
+/* What a set-id program does not inherit: READ_IMPLIES_EXEC, ADDR_COMPAT_LAYOUT, MMAP_PAGE_ZERO, and */
+#define ADDR_NO_RANDOMIZE  0x0040000
+#define PER_CLEAR_ON_SETID (0x0400000 | 0x0200000 | 0x0100000 | ADDR_NO_RANDOMIZE)
 
 /* ---- resolve: the file, and #! --------------------------------------------------------------- */
 
@@ -163,6 +167,18 @@ static void exec_creds(struct exec *e)
 	c->sgid = c->fsgid = c->egid;
 }
 
+/* A set-id program does not let its caller choose where it lies. */
+static void exec_layout(struct exec *e)
+{
+	e->personality = current->personality;
+	if (e->setid)
+		e->personality &= ~(u32)PER_CLEAR_ON_SETID;
+	e->prog.layout = e->personality & ADDR_NO_RANDOMIZE ? LAYOUT_FIXED :
+							      READ_ONCE(sysctl_randomize_va_space);
+	e->stack_top = layout_stack_top(e->prog.layout);
+	layout_set_mmap_base(e->mm, e->prog.layout);
+}
+
 static int exec_build(struct exec *e)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -173,7 +189,7 @@ static int exec_build(struct exec *e)
 	e->mm = mm;
 	rlimits_to_mm(current->proc, mm);
 	mm->may_lock = e->cred.euid == 0;
-	mm_set_mmap_base(mm, STACK_TOP);
+	exec_layout(e);
 	err = exec_map_stack(e);
 	if (!err)
 		err = elf_load(&e->prog, mm, e->file);
@@ -273,10 +289,8 @@ static void set_comm(struct task *t, const char *path)
 static void install_creds(struct exec *e, struct task *t)
 {
 	t->cred = e->cred;
-	if (e->setid) {
+	if (e->setid)
 		t->pdeath_signal = 0;
-		t->personality = 0;
-	}
 	t->proc->dumpable =
 		!(e->setid || e->cred.uid != e->cred.euid || e->cred.gid != e->cred.egid);
 }
@@ -308,6 +322,8 @@ static void exec_commit(struct exec *e, struct task *t)
 	t->set_child_tid = NULL;
 	t->trap_nr = t->trap_err = t->trap_cr2 = 0;
 	t->exit_signal = SIGCHLD;
+	t->personality = e->personality;
+	t->randomized = e->prog.layout != LAYOUT_FIXED;
 	set_comm(t, e->filename);
 	files_close_on_exec(t->files);
 	t->proc->did_exec = true;

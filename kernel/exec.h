@@ -7,12 +7,12 @@
 
 #define EXEC_HEAD_SIZE   256 /* of the file: tells #! from ELF */
 #define MAX_INTERPRETERS 5   /* #! upon #! */
-#define STACK_TOP        TASK_SIZE
 
 struct elf_program {
 	struct elf_image *image, *interp; /* headers, between elf_open() and elf_close() */
 	struct file *interp_file;
 	bool exec_stack;
+	int layout; /* LAYOUT_…: for elf_load() */
 	/* set by elf_load() */
 	vaddr_t entry;       /* the program's (AT_ENTRY) */
 	vaddr_t start;       /* where the CPU begins: the interpreter's entry, or the program's */
@@ -52,7 +52,8 @@ struct exec {
 	struct elf_program prog;
 	struct cred cred;
 	bool setid;
-	vaddr_t sp, execfn;
+	u32 personality;
+	vaddr_t stack_top, sp, execfn;
 };
 
 /* The arrays of the call: the user's, or the kernel's (init). */

@@ -262,6 +262,7 @@ static int put_pointers(struct exec *e, vaddr_t below)
 	u64 *table, *t;
 	int err = 0;
 
+	below = layout_stack_pointer(below, e->prog.layout);
 	e->sp = ALIGN_DOWN(below - bytes - random - platform, 16UL);
 	table = t = kvmalloc(bytes + random + platform, GFP_KERNEL);
 	if (!table)
@@ -291,14 +292,15 @@ int exec_map_stack(struct exec *e)
 	size_t slack = min(STACK_SLACK, ALIGN_DOWN(rlimit(RLIMIT_STACK), PAGE_SIZE));
 	long err;
 
+	pointers += layout_stack_slack(e->prog.layout);
 	slack = max(slack, PAGE_ALIGN(pointers + PAGE_SIZE)); /* auxv and the like: below a page */
-	err = mm_map_stack(e->mm, STACK_TOP, fixed + slack, e->prog.exec_stack);
+	err = mm_map_stack(e->mm, e->stack_top, fixed + slack, e->prog.exec_stack);
 	return err < 0 ? (int)err : 0;
 }
 
 int exec_fill_stack(struct exec *e)
 {
-	struct stack_writer w = {.mm = e->mm, .p = STACK_TOP - 8, .flushed = STACK_TOP - 8};
+	struct stack_writer w = {.mm = e->mm, .p = e->stack_top - 8, .flushed = e->stack_top - 8};
 	int err;
 
 	w.page = get_free_page(GFP_KERNEL);

@@ -134,6 +134,7 @@ static void copy_task_fields(struct task *t, const struct clone_request *rq)
 	t->cred = me->cred;
 	t->blocked = me->restore_mask ? me->saved_mask : me->blocked;
 	t->personality = me->personality;
+	t->randomized = me->randomized;
 	t->no_new_privs = me->no_new_privs;
 	/* Whose child it is not may not choose what its parent is sent. */
 	t->exit_signal = rq->flags & CLONE_PARENT && !(rq->flags & CLONE_THREAD) ?

@@ -52,6 +52,7 @@ static bool known_parameter(const char *word)
 		"initrd",
 		"noinitrd",
 		"nokaslr",
+		"norandmaps",
 		"mitigations",
 		"clocksource",
 		"tsc",

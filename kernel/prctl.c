@@ -146,7 +146,7 @@ SYSCALL2(arch_prctl, int, code, unsigned long, addr)
 
 SYSCALL1(personality, u32, persona)
 {
-	u32 old = (u32)current->personality;
+	u32 old = current->personality;
 
 	if (persona != 0xffffffff)
 		current->personality = persona;

@@ -167,7 +167,8 @@ struct task {
 		u64 arg[5];
 	} restart;
 	struct completion_vfork *vfork_done; /* (T) whom to wake at exec or exit */
-	unsigned long personality;
+	u32 personality;
+	bool randomized; /* at exec */
 	int pdeath_signal;
 	bool no_new_privs;
 	u64 min_flt, maj_flt;

@@ -7,17 +7,12 @@
  * Nothing is allocated for the pages: they come with faults (or, for MAP_POPULATE and locked
  * mappings, with mm_populate() after the lock is dropped).
  *
- * The layout, as on Linux: the stack at the top, mappings from mmap_base downwards with room for the
- * stack to grow to its limit, the heap upwards from behind the program:
- *
- *	program  heap-> ...            <-mappings | gap: RLIMIT_STACK | <-stack | TASK_SIZE
- *	                                      mmap_base
+ * Mappings are placed downwards from mmap_base, below the stack's room (layout.c has the picture).
  *
  * Locking: all under mmap_lock for writing. What each call returns for each misuse follows Linux
  * 6.1, in the order of its checks, as programs and tests notice the order.
  *
- * Simplified against Linux: no address randomisation (a teaching kernel's runs should repeat), no
- * hugetlb.
+ * Simplified against Linux: no hugetlb.
  */
 #include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
@@ -68,15 +63,6 @@ int vm_may_lock(struct mm_struct *mm, unsigned long flags, size_t len)
 }
 
 /* --- a place ---- */
-
-/* mmap_base leaves the stack its limit, within reason, and the guard gap below it. */
-void mm_set_mmap_base(struct mm_struct *mm, vaddr_t stack_top)
-{
-	vaddr_t gap = min(mm->rlim_stack, TASK_SIZE / 6 * 5);
-
-	gap = max(gap, 128UL << 20) + STACK_GUARD_GAP; /* Linux's least: 128 MiB */
-	mm->mmap_base = ALIGN_DOWN(stack_top - min(gap, stack_top / 6 * 5), PAGE_SIZE);
-}
 
 static bool range_is_free(struct mm_struct *mm, vaddr_t addr, size_t len)
 {

@@ -101,11 +101,28 @@ int munmap_locked(struct mm_struct *mm, vaddr_t addr, size_t len, struct vma_gra
 void bury(struct vma_graveyard *dead); /* mmap_lock not held */
 /* Unmaps all and frees all vmas and tables below the root; the space has no user left. */
 void exit_mmap(struct mm_struct *mm);
-/* exec: mmap_base from the stack's top and RLIMIT_STACK. */
-void mm_set_mmap_base(struct mm_struct *mm, vaddr_t stack_top);
 /* Faults in [start, start + len) (best effort unless it returns -errno: -ENOMEM unmapped, -EFAULT,
  * -EAGAIN no memory). No lock held. ignore: go on where it fails (mmap's MAP_POPULATE). */
 long mm_populate(struct mm_struct *mm, vaddr_t start, size_t len, bool ignore);
+
+/* --- mm/layout.c: where exec puts what ------------------------------------------------------------- */
+/* level: how much of it is random. */
+enum {
+	LAYOUT_FIXED = 0,
+	LAYOUT_RANDOM = 1,     /* stack, mappings, interpreter, position-independent program */
+	LAYOUT_RANDOM_BRK = 2, /* and the heap */
+};
+extern int sysctl_randomize_va_space;
+/* The stack's end, page aligned; the first stack pointer, 16-byte aligned, at or below sp; by how
+ * many bytes at most that is lower than sp but for the alignment. */
+vaddr_t layout_stack_top(int level);
+vaddr_t layout_stack_pointer(vaddr_t sp, int level);
+size_t layout_stack_slack(int level);
+/* Sets mm->mmap_base by mm->rlim_stack. */
+void layout_set_mmap_base(struct mm_struct *mm, int level);
+vaddr_t layout_pie_base(int level);
+/* Sets mm->start_brk and brk; the program ends at end (page aligned). */
+void layout_set_brk(struct mm_struct *mm, vaddr_t end, bool among_mappings, int level);
 
 /* --- mm/mlock.c -------------------------------------------------------------------------------------- */
 #define MLOCK_ONFAULT 0x1

@@ -194,7 +194,7 @@ static int oom_score_adj_store(struct proc_inode *pi, char *text)
 
 static int personality_show(struct seq_file *m, struct proc_inode *pi)
 {
-	seq_printf(m, "%08lx\n", pi->task->personality);
+	seq_printf(m, "%08x\n", pi->task->personality);
 	return 0;
 }
 

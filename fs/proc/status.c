@@ -254,7 +254,7 @@ int proc_stat_show(struct seq_file *m, struct proc_inode *pi)
 	struct process *p = t->proc;
 	bool open = proc_may_access(t), kthread = t->thread.flags & THREAD_KTHREAD;
 	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
-	unsigned int flags = kthread ? PF_KTHREAD : PF_RANDOMIZE;
+	unsigned int flags = (kthread ? PF_KTHREAD : 0) | (t->randomized ? PF_RANDOMIZE : 0);
 	struct snapshot s;
 
 	take_snapshot(&s, t);

@@ -16,6 +16,7 @@
 #include <kernel/utsname.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
+#include <mm/vma.h>
 
 /* --- integers ---------------------------------------------------------------------------------- */
 
@@ -280,7 +281,7 @@ static const struct proc_entry kernel_entries[] = {
 	CONST_ENTRY("overflowuid", 65534),
 	CONST_ENTRY("pid_max", PID_MAX),
 	PROC_RW("printk", printk_show, printk_store),
-	CONST_ENTRY("randomize_va_space", 0), /* programs lie where they lay last time */
+	INT_ENTRY("randomize_va_space", sysctl_randomize_va_space, INT32_MIN, INT32_MAX, NULL),
 	CONST_ENTRY("tainted", 0),
 	PROC_FILE("threads-max", 0444, threads_max_show),
 	STRING_ENTRY("version", utsname.version),

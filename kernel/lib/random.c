@@ -4,7 +4,8 @@
  * half becomes the next key, so that what was handed out cannot be computed from what is left.
  *
  * The key is seeded on first use from RDRAND where the processor has it, and from the time-stamp
- * counter. Under QEMU's -icount without RDRAND seeded (-seed N) this repeats, as tests want.
+ * counter; each call stirs in the counter again. Under QEMU's -icount, and with its RDRAND seeded
+ * (-seed N), this repeats, as tests want.
  *
  * Locking: one spinlock with interrupts off, made of an atomic here because kernel/lib is below
  * kernel/sync; held for at most one block (some 1000 instructions).
@@ -122,6 +123,7 @@ static void take_half_block(void *buf, size_t n)
 
 	if (!seeded)
 		seed_locked();
+	key[0] ^= (u32)rdtsc();
 	chacha20_block(block);
 	memcpy(key, block, KEY_SIZE);
 	pool_unlock(flags);
