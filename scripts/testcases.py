@@ -264,6 +264,7 @@ SCRIPT = """#!/bin/busybox sh
 for word in "$0" "$@"; do echo "arg <$word>"; done
 /bin/busybox env | while read -r line; do echo "env <$line>"; done
 /bin/busybox grep MemTotal /proc/meminfo
+/bin/busybox grep stack /proc/self/maps
 /bin/busybox {end} -f
 """
 
@@ -334,6 +335,8 @@ BOOT_ARGS = [
     ("quiet", "quiet", PASS_STATUS, [r"^arg </init>"], [r"Octavo version", r"Run /init"], {}),
     ("loglevel-6", "loglevel=6", PASS_STATUS, [r"Octavo version"], [r"Command line"], {}),
     ("loglevel-7", "loglevel=7", PASS_STATUS, [r"Octavo version", r"Command line", r"Run /init"], [], {}),
+    ("randmaps", "", PASS_STATUS, [r"\[stack\]"], [r"-7ffffffff000 rw-p", r"arg <norandmaps"], {}),
+    ("norandmaps", "norandmaps", PASS_STATUS, [r"-7ffffffff000 rw-p.*\[stack\]"], [r"arg <norandmaps"], {}),
     ("mem", "mem=128M", PASS_STATUS, [r"MemTotal: +1(2\d|30)\d{3} kB"], [], {}),
     ("mem-large", "mem=100G", PASS_STATUS, [r"MemTotal: +51\d{4} kB"], [], {}),
     ("long-line", "x" * 2100, PASS_STATUS, [r"command line is longer than \d+ bytes and was cut"], [], {}),
