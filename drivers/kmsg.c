@@ -266,6 +266,102 @@ static const struct file_operations kmsg_fops = {
 	.poll = kmsg_poll,
 };
 
+/* --- the stream ------------------------------------------------------------------------------- */
+
+/* What is left of the records that were taken last. There is one stream for all readers. */
+static struct {
+	struct mutex lock;
+	u64 seq; /* (lock) the next record to take */
+	char text[2 * TEXT_MAX];
+	size_t from, len; /* (lock) of text */
+} stream;
+
+static bool stream_empty(void)
+{
+	return !READ_ONCE(stream.len) && printk_next_seq() <= READ_ONCE(stream.seq);
+}
+
+static ssize_t stream_copy(char __user *ubuf, size_t n)
+{
+	size_t done = 0, left = 0;
+
+	mutex_lock(&stream.lock);
+	while (done < n && !left) {
+		size_t part;
+
+		if (!stream.len) {
+			stream.from = 0;
+			stream.len =
+				printk_read(&stream.seq, stream.text, sizeof(stream.text), true);
+		}
+		part = min(n - done, stream.len);
+		if (!part)
+			break;
+		left = copy_to_user(ubuf + done, stream.text + stream.from, part);
+		part -= left;
+		stream.from += part;
+		stream.len -= part;
+		done += part;
+	}
+	mutex_unlock(&stream.lock);
+	return left && !done ? -EFAULT : (ssize_t)done;
+}
+
+static ssize_t stream_read(char __user *ubuf, size_t n, bool wait)
+{
+	ssize_t ret = 0;
+
+	while (n && !ret) {
+		if (stream_empty() && !wait)
+			return -EAGAIN;
+		ret = stream_empty() ? wait_for_record(READ_ONCE(stream.seq)) : 0;
+		if (!ret)
+			ret = stream_copy(ubuf, n);
+	}
+	return ret;
+}
+
+/* Bytes that stream_read() would still give. */
+static long stream_unread(void)
+{
+	char *text = kvmalloc(LOG_TEXT_MAX, GFP_KERNEL);
+	long n = -ENOMEM;
+	u64 seq;
+
+	if (text) {
+		mutex_lock(&stream.lock);
+		seq = stream.seq;
+		n = (long)(stream.len + printk_read(&seq, text, LOG_TEXT_MAX, true));
+		mutex_unlock(&stream.lock);
+	}
+	kvfree(text);
+	return n;
+}
+
+static ssize_t proc_kmsg_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos __unused)
+{
+	return stream_read(ubuf, n, !(f->flags & O_NONBLOCK));
+}
+
+static u32 proc_kmsg_poll(struct file *f, struct poll_table *pt)
+{
+	poll_wait(f, &log_wait, pt);
+	watch_log();
+	return stream_empty() ? 0 : POLLIN | POLLRDNORM;
+}
+
+static int proc_kmsg_open(struct inode *inode __unused, struct file *f __unused)
+{
+	return capable() ? 0 : -EPERM;
+}
+
+const struct file_operations proc_kmsg_fops = {
+	.open = proc_kmsg_open,
+	.read = proc_kmsg_read,
+	.poll = proc_kmsg_poll,
+	.llseek = generic_llseek,
+};
+
 /* --- syslog(2) -------------------------------------------------------------------------------- */
 
 enum syslog_action {
@@ -319,7 +415,7 @@ SYSCALL3(syslog, int, type, char __user *, ubuf, int, len)
 {
 	if (type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER && !capable())
 		return -EPERM;
-	if (type == SYSLOG_READ_ALL || type == SYSLOG_READ_CLEAR) {
+	if (type == SYSLOG_READ || type == SYSLOG_READ_ALL || type == SYSLOG_READ_CLEAR) {
 		if (!ubuf || len < 0)
 			return -EINVAL;
 		if (!len)
@@ -331,6 +427,10 @@ SYSCALL3(syslog, int, type, char __user *, ubuf, int, len)
 	case SYSLOG_CLOSE:
 	case SYSLOG_OPEN:
 		return 0;
+	case SYSLOG_READ:
+		return stream_read(ubuf, (size_t)len, true);
+	case SYSLOG_SIZE_UNREAD:
+		return stream_unread();
 	case SYSLOG_READ_ALL:
 	case SYSLOG_READ_CLEAR:
 		return read_all(ubuf, (size_t)len, type == SYSLOG_READ_CLEAR);
@@ -349,6 +449,7 @@ SYSCALL3(syslog, int, type, char __user *, ubuf, int, len)
 static void kmsg_init(void)
 {
 	timer_init(&log_timer, log_timer_fn);
+	mutex_init(&stream.lock, LOCK_INODE);
 	if (chrdev_register(MEM_MAJOR, KMSG_MINOR, "kmsg", 0644, &kmsg_fops, NULL))
 		pr_warn("cannot register /dev/kmsg\n");
 }

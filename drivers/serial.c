@@ -169,7 +169,7 @@ static void serial_init(void)
 	tty_setup(&serial_tty, "ttyS0", &serial_driver);
 	tty_register(&serial_tty, 4, 64);
 	console_tty = &serial_tty;
-	if (irq_register(COM1_IRQ, serial_interrupt, NULL)) {
+	if (irq_register(COM1_IRQ, "ttyS0", serial_interrupt, NULL)) {
 		pr_err("serial: IRQ %d is taken, no terminal\n", COM1_IRQ);
 		return;
 	}

@@ -210,6 +210,15 @@ ssize_t generic_file_write(struct file *f, const void __user *buf, size_t n, lof
 	return generic_file_writev(f, &iov, 1, pos);
 }
 
+ssize_t count_io(ssize_t ret, bool write)
+{
+	struct io_counts *io = &current->io;
+
+	*(write ? &io->syscw : &io->syscr) += 1;
+	*(write ? &io->wchar : &io->rchar) += ret > 0 ? (u64)ret : 0;
+	return ret;
+}
+
 static ssize_t vfs_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
 {
 	if (!f->can_read)
@@ -270,7 +279,7 @@ SYSCALL3(read, int, fd, void __user *, buf, size_t, n)
 		return -EBADF;
 	bool locked = pos_locked(f);
 
-	ret = vfs_read(f, buf, n, &f->pos);
+	ret = count_io(vfs_read(f, buf, n, &f->pos), false);
 	if (locked)
 		mutex_unlock(&f->pos_lock);
 	fput(f);
@@ -286,7 +295,7 @@ SYSCALL3(write, int, fd, const void __user *, buf, size_t, n)
 		return -EBADF;
 	bool locked = pos_locked(f);
 
-	ret = vfs_write(f, buf, n, &f->pos);
+	ret = count_io(vfs_write(f, buf, n, &f->pos), true);
 	if (locked)
 		mutex_unlock(&f->pos_lock);
 	fput(f);
@@ -299,7 +308,7 @@ SYSCALL4(pread64, int, fd, void __user *, buf, size_t, n, loff_t, pos)
 
 	if (!f)
 		return pos < 0 ? -EINVAL : -EBADF;
-	return is_seekable(f) ? vfs_read(f, buf, n, &pos) : -ESPIPE;
+	return is_seekable(f) ? count_io(vfs_read(f, buf, n, &pos), false) : -ESPIPE;
 }
 
 SYSCALL4(pwrite64, int, fd, const void __user *, buf, size_t, n, loff_t, pos)
@@ -308,7 +317,7 @@ SYSCALL4(pwrite64, int, fd, const void __user *, buf, size_t, n, loff_t, pos)
 
 	if (!f)
 		return pos < 0 ? -EINVAL : -EBADF;
-	return is_seekable(f) ? vfs_write(f, buf, n, &pos) : -ESPIPE;
+	return is_seekable(f) ? count_io(vfs_write(f, buf, n, &pos), true) : -ESPIPE;
 }
 
 /* --- several buffers ---------------------------------------------------------------------- */
@@ -396,7 +405,7 @@ static ssize_t rw_iovec(struct file *f, const struct iovec __user *uiov, unsigne
 out:
 	if (iov != fast)
 		kfree(iov);
-	return ret;
+	return count_io(ret, write);
 }
 
 /* pos NULL: at the file's own position. */

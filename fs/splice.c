@@ -85,6 +85,8 @@ static ssize_t sendfile_files(struct file *out, struct file *in, loff_t *pos, si
 	if (ipos < 0)
 		return -EINVAL;
 	ret = copy_bytes(in, &ipos, out, &opos, min(n, MAX_RW_COUNT));
+	count_io(ret, false);
+	count_io(ret, true);
 	if (ret > 0) {
 		if (pos)
 			*pos = ipos;

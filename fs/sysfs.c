@@ -28,11 +28,22 @@ static int text_show(struct seq_file *m, struct proc_inode *pi)
 		.name = n, .mode = S_IFREG | 0444, .show = text_show, .data = t \
 	}
 
+#define SYS_DIR(n, d)                                       \
+	{                                                   \
+		.name = n, .mode = S_IFDIR | 0755, .dir = d \
+	}
+
 /* --- CPUs -------------------------------------------------------------------------------------- */
 
 static int cpus_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	seq_printf(m, nr_cpu_ids > 1 ? "0-%u\n" : "%u\n", nr_cpu_ids - 1);
+	return 0;
+}
+
+static int cpumap_show(struct seq_file *m, struct proc_inode *pi __unused)
+{
+	seq_printf(m, "%lx\n", (1UL << nr_cpu_ids) - 1);
 	return 0;
 }
 
@@ -42,10 +53,31 @@ static int kernel_max_show(struct seq_file *m, struct proc_inode *pi __unused)
 	return 0;
 }
 
+/* One package with all processors as its cores. */
+static const struct proc_entry topology_entries[] = {
+	TEXT("core_cpus", "1\n"),
+	TEXT("core_cpus_list", "0\n"),
+	TEXT("core_id", "0\n"),
+	PROC_FILE("core_siblings", 0444, cpumap_show),
+	PROC_FILE("core_siblings_list", 0444, cpus_show),
+	TEXT("die_id", "0\n"),
+	TEXT("physical_package_id", "0\n"),
+	TEXT("thread_siblings", "1\n"),
+	TEXT("thread_siblings_list", "0\n"),
+	{},
+};
+
+static const struct proc_entry cpu0_entries[] = {SYS_DIR("topology", topology_entries), {}};
+
 static const struct proc_entry cpu_entries[] = {
-	PROC_FILE("kernel_max", 0444, kernel_max_show), TEXT("offline", "\n"),
-	PROC_FILE("online", 0444, cpus_show),           PROC_FILE("possible", 0444, cpus_show),
-	PROC_FILE("present", 0444, cpus_show),          {},
+	SYS_DIR("cpu0", cpu0_entries),
+	TEXT("isolated", "\n"),
+	PROC_FILE("kernel_max", 0444, kernel_max_show),
+	TEXT("offline", "\n"),
+	PROC_FILE("online", 0444, cpus_show),
+	PROC_FILE("possible", 0444, cpus_show),
+	PROC_FILE("present", 0444, cpus_show),
+	{},
 };
 
 /* --- the node ------------------------------------------------------------------------------------ */
@@ -101,18 +133,13 @@ static int numastat_show(struct seq_file *m, struct proc_inode *pi __unused)
 	return 0;
 }
 
-static int cpumap_show(struct seq_file *m, struct proc_inode *pi __unused)
-{
-	seq_printf(m, "%lx\n", (1UL << nr_cpu_ids) - 1);
-	return 0;
-}
-
 static const struct proc_entry node0_entries[] = {
 	PROC_FILE("cpulist", 0444, cpus_show),
 	PROC_FILE("cpumap", 0444, cpumap_show),
 	TEXT("distance", "10\n"),
 	PROC_FILE("meminfo", 0444, node_meminfo_show),
 	PROC_FILE("numastat", 0444, numastat_show),
+	PROC_FILE("vmstat", 0444, proc_node_vmstat_show),
 	{},
 };
 
@@ -120,7 +147,7 @@ static const struct proc_entry node_entries[] = {
 	TEXT("has_cpu", "0\n"),
 	TEXT("has_memory", "0\n"),
 	TEXT("has_normal_memory", "0\n"),
-	PROC_DIR("node0", node0_entries),
+	SYS_DIR("node0", node0_entries),
 	TEXT("online", "0\n"),
 	TEXT("possible", "0\n"),
 	{},
@@ -149,26 +176,26 @@ static const struct proc_entry thp_entries[] = {
 /* --- the tree ---------------------------------------------------------------------------------------- */
 
 static const struct proc_entry empty[] = {{}};
-static const struct proc_entry mm_entries[] = {PROC_DIR("transparent_hugepage", thp_entries), {}};
-static const struct proc_entry kernel_entries[] = {PROC_DIR("mm", mm_entries), {}};
+static const struct proc_entry mm_entries[] = {SYS_DIR("transparent_hugepage", thp_entries), {}};
+static const struct proc_entry kernel_entries[] = {SYS_DIR("mm", mm_entries), {}};
 static const struct proc_entry system_entries[] = {
-	PROC_DIR("cpu", cpu_entries),
-	PROC_DIR("node", node_entries),
+	SYS_DIR("cpu", cpu_entries),
+	SYS_DIR("node", node_entries),
 	{},
 };
-static const struct proc_entry devices_entries[] = {PROC_DIR("system", system_entries), {}};
-static const struct proc_entry fs_entries[] = {PROC_DIR("cgroup", empty), {}};
+static const struct proc_entry devices_entries[] = {SYS_DIR("system", system_entries), {}};
+static const struct proc_entry fs_entries[] = {SYS_DIR("cgroup", empty), {}};
 
 static const struct proc_entry root_entries[] = {
-	PROC_DIR("block", empty),
-	PROC_DIR("bus", empty),
-	PROC_DIR("class", empty),
-	PROC_DIR("dev", empty),
-	PROC_DIR("devices", devices_entries),
-	PROC_DIR("firmware", empty),
-	PROC_DIR("fs", fs_entries),
-	PROC_DIR("kernel", kernel_entries),
-	PROC_DIR("module", empty),
+	SYS_DIR("block", empty),
+	SYS_DIR("bus", empty),
+	SYS_DIR("class", empty),
+	SYS_DIR("dev", empty),
+	SYS_DIR("devices", devices_entries),
+	SYS_DIR("firmware", empty),
+	SYS_DIR("fs", fs_entries),
+	SYS_DIR("kernel", kernel_entries),
+	SYS_DIR("module", empty),
 	{},
 };
 

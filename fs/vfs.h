@@ -404,6 +404,8 @@ int path_lookup(int dfd, const char *name, unsigned int lookup_flags, struct pat
 struct file *filp_open(const char *name, unsigned int flags, kmode_t mode);
 /* For exec: opens for reading, requires x permission and a regular file (EACCES), not noexec mount. */
 struct file *open_exec(const char *name);
+/* Counts a transfer, or an attempt, for /proc/PID/io; ret. */
+ssize_t count_io(ssize_t ret, bool write);
 ssize_t kernel_read(struct file *f, void *buf, size_t n, loff_t pos);
 /* The path's name from the process root in buf (from its end): pointer into buf or ERR_PTR(-ENAMETOOLONG);
  * " (deleted)" appended when unlinked. */

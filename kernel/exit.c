@@ -195,6 +195,7 @@ static void add_to_process(struct task *t, struct process *p)
 	p->stime_ns += s;
 	p->nvcsw += t->thread.nvcsw;
 	p->nivcsw += t->thread.nivcsw;
+	io_counts_add(&p->io, &t->io);
 	t->exit_done = true;
 }
 

@@ -71,6 +71,17 @@ struct cred {
 	kgid_t groups[CRED_NGROUPS];
 };
 
+struct io_counts {
+	u64 rchar, wchar, syscr, syscw; /* bytes and calls, whatever was read or written */
+};
+static inline void io_counts_add(struct io_counts *sum, const struct io_counts *io)
+{
+	sum->rchar += io->rchar;
+	sum->wchar += io->wchar;
+	sum->syscr += io->syscr;
+	sum->syscw += io->syscw;
+}
+
 struct process {
 	atomic_t count;           /* tasks + holders */
 	pid_t pid;                /* (c) = tgid */
@@ -121,6 +132,7 @@ struct process {
 	/* of exited threads and waited-for children */
 	u64 utime_ns, stime_ns, cutime_ns, cstime_ns;
 	u64 min_flt, maj_flt, cmin_flt, cmaj_flt, nvcsw, nivcsw, cnvcsw, cnivcsw;
+	struct io_counts io; /* the children's with them, as on Linux */
 	unsigned long maxrss_kb, cmaxrss_kb;
 	int exit_code; /* (T) status word once a zombie */
 	bool zombie;   /* (T) */
@@ -172,6 +184,7 @@ struct task {
 	int pdeath_signal;
 	bool no_new_privs;
 	u64 min_flt, maj_flt;
+	struct io_counts io;
 	u64 trap_nr, trap_err, trap_cr2; /* of the last fault that became a signal (sigcontext) */
 	u64 flt_base_min, flt_base_maj;  /* the mm's counts when it was attached */
 	bool in_execve;

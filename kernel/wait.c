@@ -56,6 +56,7 @@ static void add_child_usage(struct process *p, struct process *c)
 	p->cmaj_flt += c->maj_flt + c->cmaj_flt;
 	p->cnvcsw += c->nvcsw + c->cnvcsw;
 	p->cnivcsw += c->nivcsw + c->cnivcsw;
+	io_counts_add(&p->io, &c->io);
 	p->cmaxrss_kb = max(p->cmaxrss_kb, max(c->maxrss_kb, c->cmaxrss_kb));
 }
 

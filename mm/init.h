@@ -18,3 +18,4 @@ void mm_init_early(void);
  * that that one owns. */
 void mm_init_cpu(unsigned int cpu);
 void mm_print_usage(void);
+void show_mem(void); /* Linux's report on memory, into the log; sleeps */

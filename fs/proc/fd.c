@@ -81,7 +81,7 @@ static struct inode *fd_lookup(struct inode *dir, struct dentry *parent __unused
 	if (!proc_may_access(pi->task))
 		return ERR_PTR(-EACCES);
 	if (!fd_is_open(pi->task, fd, &info))
-		return NULL;
+		return ERR_PTR(-ENOENT);
 	inode = proc_new_inode(dir->sb, e, pi->task, pi->group, fd);
 	if (IS_ERR(inode))
 		return inode;
@@ -99,6 +99,8 @@ static int fd_iterate(struct file *f, struct dir_context *ctx)
 	struct fd_info info;
 	int fd;
 
+	if (!proc_task_alive(pi->task))
+		return -ENOENT;
 	if (!proc_may_access(pi->task))
 		return -EACCES;
 	if (!proc_emit_table(f, ctx, NULL))

@@ -279,11 +279,17 @@ int proc_pagetypeinfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 
 /* --- counters ---------------------------------------------------------------------------------------- */
 
-int proc_vmstat_show(struct seq_file *m, struct proc_inode *pi __unused)
+int proc_node_vmstat_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	seq_printf(m, "nr_free_pages %lu\n", nr_free_pages());
 	for (unsigned int i = 0; i < NR_VMSTAT_ITEMS; i++)
 		seq_printf(m, "%s %lu\n", vmstat_item_name[i], vmstat_shown(i));
+	return 0;
+}
+
+int proc_vmstat_show(struct seq_file *m, struct proc_inode *pi)
+{
+	proc_node_vmstat_show(m, pi);
 	for (unsigned int i = 0; i < NR_VMSTAT_EVENTS; i++)
 		seq_printf(m, "%s %lu\n", vmstat_event_name[i], vmstat_event(i));
 	return 0;

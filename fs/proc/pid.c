@@ -198,14 +198,6 @@ static int personality_show(struct seq_file *m, struct proc_inode *pi)
 	return 0;
 }
 
-/* There is no accounting of I/O by process. */
-static int io_show(struct seq_file *m, struct proc_inode *pi __unused)
-{
-	seq_puts(m, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
-		    "cancelled_write_bytes: 0\n");
-	return 0;
-}
-
 static int pid_mounts_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	return mounts_show(m, NULL);
@@ -230,18 +222,17 @@ static struct inode *task_lookup(struct inode *dir, struct dentry *parent __unus
 	struct proc_inode *pi = proc_inode(dir);
 	int tid = proc_parse_id(name);
 	struct task *t = tid > 0 ? task_find_get(tid) : NULL;
-	struct inode *inode = NULL;
+	struct inode *inode = ERR_PTR(-ENOENT);
 
 	if (!t)
-		return NULL;
+		return inode;
 	if (t->proc == pi->task->proc)
 		inode = proc_new_inode(dir->sb, &tid_entry, t, false, -1);
 	task_put(t);
 	return inode;
 }
 
-/* The lowest thread id of p that is at least *tid. */
-static bool next_tid(struct process *p, pid_t *tid)
+bool proc_next_tid(struct process *p, pid_t *tid)
 {
 	unsigned long flags = spin_lock_irqsave(&p->siglock);
 	pid_t best = 0;
@@ -260,9 +251,12 @@ static int task_iterate(struct file *f, struct dir_context *ctx)
 	struct process *p = proc_file_inode(f)->task->proc;
 	pid_t tid;
 
+	if (!proc_task_alive(proc_file_inode(f)->task))
+		return -ENOENT;
 	if (!proc_emit_table(f, ctx, NULL))
 		return 0;
-	for (tid = (pid_t)max(ctx->pos - PROC_POS_DYNAMIC, (loff_t)1); next_tid(p, &tid); tid++) {
+	for (tid = (pid_t)max(ctx->pos - PROC_POS_DYNAMIC, (loff_t)1); proc_next_tid(p, &tid);
+	     tid++) {
 		u64 ino = (u32)(unsigned long)&tid_entry | (u64)(u32)tid << 32;
 
 		if (!proc_emit_id(ctx, tid, ino, S_IFDIR, PROC_POS_DYNAMIC))
@@ -314,7 +308,7 @@ static const struct file_operations task_fops = {
 		PROC_RW("comm", comm_show, comm_store), LINK("cwd", cwd_link),                     \
 		PROC_OPS("environ", 0400, proc_environ_fops), LINK("exe", exe_link),               \
 		FD_DIR("fd", 0500, proc_fd_link_entry), FD_DIR("fdinfo", 0555, proc_fdinfo_entry), \
-		SECRET("io", io_show), PROC_FILE("limits", 0444, proc_limits_show),                \
+		SECRET("io", proc_io_show), PROC_FILE("limits", 0444, proc_limits_show),           \
 		OF_MM("maps", proc_maps_show), PROC_OPS("mem", 0600, proc_mem_fops),               \
 		PROC_FILE("mountinfo", 0444, pid_mountinfo_show),                                  \
 		PROC_FILE("mounts", 0444, pid_mounts_show),                                        \
@@ -325,7 +319,7 @@ static const struct file_operations task_fops = {
 		OF_MM("smaps", proc_smaps_show), OF_MM("smaps_rollup", proc_smaps_rollup_show),    \
 		SECRET("stack", proc_stack_show), PROC_FILE("stat", 0444, proc_stat_show),         \
 		PROC_FILE("statm", 0444, proc_statm_show),                                         \
-		PROC_FILE("status", 0444, proc_status_show),                                       \
+		PROC_FILE("status", 0444, proc_status_show), SECRET("syscall", proc_syscall_show), \
 		PROC_FILE("wchan", 0444, proc_wchan_show)
 
 const struct proc_entry proc_task_entries[] = {DEBUG_ENTRIES COMMON_ENTRIES, {}};

@@ -66,12 +66,13 @@ static vaddr_t find_title_end(struct mm_struct *mm, vaddr_t arg_start, vaddr_t a
 
 static ssize_t cmdline_read(struct file *f, void __user *ubuf, size_t n, loff_t *pos)
 {
-	struct mm_struct *mm __put(mm) = proc_get_mm(proc_file_inode(f));
+	struct proc_inode *pi = proc_file_inode(f);
+	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
 	vaddr_t start, end, env_end;
 	ssize_t ret;
 
 	if (!mm)
-		return 0;
+		return proc_task_alive(pi->task) ? 0 : -ESRCH;
 	down_read(&mm->mmap_lock);
 	start = mm->arg_start;
 	end = mm->arg_end;

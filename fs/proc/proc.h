@@ -105,6 +105,8 @@ bool proc_task_alive(struct task *t);
 bool proc_may_access(struct task *t);
 /* The address space, with a use, or NULL: a zombie or a kernel thread. */
 struct mm_struct *proc_get_mm(struct proc_inode *pi);
+/* Sets *tid to the lowest thread id of p that is at least that. False: there is none. */
+bool proc_next_tid(struct process *p, pid_t *tid);
 /*
  * What a file says about an address space, it says about the one that its opener could look into: a
  * program that is executed later, perhaps with more rights, is not the same. The file keeps the
@@ -132,6 +134,14 @@ int proc_statm_show(struct seq_file *m, struct proc_inode *pi);
 int proc_limits_show(struct seq_file *m, struct proc_inode *pi);
 int proc_wchan_show(struct seq_file *m, struct proc_inode *pi);
 int proc_stack_show(struct seq_file *m, struct proc_inode *pi);
+int proc_syscall_show(struct seq_file *m, struct proc_inode *pi);
+int proc_io_show(struct seq_file *m, struct proc_inode *pi);
+char proc_task_state(const struct task *t);
+unsigned int proc_task_flags(const struct task *t); /* PF_* */
+#define PROC_MAX_FRAMES 24
+/* Return addresses on t's stack from the innermost on; how many. The thread may start to run
+ * meanwhile: every read is checked, and what comes out then is merely wrong. */
+unsigned int proc_unwind_sleeper(const struct task *t, u64 addr[PROC_MAX_FRAMES]);
 int proc_maps_show(struct seq_file *m, struct proc_inode *pi); /* maps.c */
 int proc_smaps_show(struct seq_file *m, struct proc_inode *pi);
 int proc_smaps_rollup_show(struct seq_file *m, struct proc_inode *pi);
@@ -152,6 +162,7 @@ int proc_pagetypeinfo_show(struct seq_file *m, struct proc_inode *pi);
 int proc_vmstat_show(struct seq_file *m, struct proc_inode *pi);
 int proc_slabinfo_show(struct seq_file *m, struct proc_inode *pi);
 int proc_swaps_show(struct seq_file *m, struct proc_inode *pi);
+int proc_node_vmstat_show(struct seq_file *m, struct proc_inode *pi); /* without the events */
 extern const struct file_operations proc_kpagecount_fops, proc_kpageflags_fops;
 
 int proc_kstat_show(struct seq_file *m, struct proc_inode *pi); /* stat.c */
@@ -164,8 +175,10 @@ int proc_filesystems_show(struct seq_file *m, struct proc_inode *pi);
 int proc_no_disks_show(struct seq_file *m, struct proc_inode *pi);
 int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi);
 int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi);
+int proc_devices_show(struct seq_file *m, struct proc_inode *pi);
 int proc_sysrq_store(struct proc_inode *pi, char *text);
 
 extern const struct proc_entry proc_sys_entries[];                        /* sys.c */
 extern const struct proc_entry proc_octavo_entries[];                     /* octavo.c */
 extern const struct file_operations proc_fail_nth_fops, proc_ledger_fops; /* debug.c */
+extern const struct file_operations proc_kmsg_fops;                       /* drivers/kmsg.c */

@@ -40,10 +40,12 @@ static const struct proc_entry root_entries[] = {
 	PROC_FILE("buddyinfo", 0444, proc_buddyinfo_show),
 	PROC_FILE("cmdline", 0444, proc_kcmdline_show),
 	PROC_FILE("cpuinfo", 0444, proc_cpuinfo_show),
+	PROC_FILE("devices", 0444, proc_devices_show),
 	PROC_FILE("diskstats", 0444, proc_no_disks_show),
 	PROC_FILE("filesystems", 0444, proc_filesystems_show),
 	PROC_FILE("interrupts", 0444, proc_interrupts_show),
 	PROC_FILE("kallsyms", 0444, proc_kallsyms_show),
+	PROC_OPS("kmsg", 0400, proc_kmsg_fops),
 	PROC_OPS("kpagecount", 0400, proc_kpagecount_fops),
 	PROC_OPS("kpageflags", 0400, proc_kpageflags_fops),
 	PROC_FILE("loadavg", 0444, proc_loadavg_show),
@@ -72,12 +74,12 @@ static struct inode *root_lookup(struct inode *dir, struct dentry *parent, const
 	struct task *t;
 	int pid;
 
-	if (inode)
+	if (!IS_ERR(inode) || PTR_ERR(inode) != -ENOENT)
 		return inode;
 	pid = proc_parse_id(name);
 	t = pid > 0 ? task_find_get(pid) : NULL;
 	if (!t)
-		return NULL;
+		return inode;
 	/* A thread's number leads to a directory, too, though it is not listed. */
 	inode = proc_new_inode(dir->sb, &proc_pid_entry, t, true, -1);
 	task_put(t);

@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's other files: stat, uptime, loadavg, cpuinfo, version, interrupts, devices ... and
- * sysrq-trigger.
+ * The machine's other files: stat, uptime, loadavg, cpuinfo, version, interrupts, devices ...
  *
  * A CPU's time: what it was idle is measured, and the rest of its life is split between user mode and
  * kernel in the ratio in which the ticks found them.
  */
 #include <fs/proc/proc.h>
-#include <kernel/lib/bug.h>
 #include <kernel/lib/cmdline.h>
 #include <kernel/lib/kallsyms.h>
-#include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
 #include <kernel/utsname.h>
 #include <kernel/version.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/cpufeature.h>
 #include <kernel/x86/irq.h>
-#include <kernel/x86/reboot.h>
 #include <kernel/x86/tsc.h>
-#include <mm/init.h>
 #include <mm/slab.h>
 
 /* --- times --------------------------------------------------------------------------------------- */
@@ -210,8 +205,29 @@ int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi __unused)
 	seq_printf(m, "%11sCPU%-8u\n", "", 0);
 	for (unsigned int irq = 0; irq < NR_IRQS; irq++)
 		if (irq_count(irq))
-			seq_printf(m, "%3u: %10lu    XT-PIC\n", irq, irq_count(irq));
+			seq_printf(m, "%3u: %10lu    XT-PIC  %s\n", irq, irq_count(irq),
+				   irq_name(irq));
 	seq_printf(m, "LOC: %10lu   Local timer interrupts\n", timer_irq_count());
+	seq_printf(m, "ERR: %10lu\n", spurious_irq_count());
+	return 0;
+}
+
+/* Linux's names of the drivers for the numbers that are used here, and a device of each. */
+int proc_devices_show(struct seq_file *m, struct proc_inode *pi __unused)
+{
+	static const struct {
+		unsigned int major, minor;
+		const char *name;
+	} drivers[] = {
+		{1, 3, "mem"},   {4, 0, "/dev/vc/0"}, {4, 1, "tty"},
+		{4, 64, "ttyS"}, {5, 0, "/dev/tty"},  {5, 1, "/dev/console"},
+	};
+
+	seq_puts(m, "Character devices:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (chrdev_lookup(MKDEV(drivers[i].major, drivers[i].minor), NULL))
+			seq_printf(m, "%3u %s\n", drivers[i].major, drivers[i].name);
+	seq_puts(m, "\nBlock devices:\n");
 	return 0;
 }
 
@@ -224,32 +240,6 @@ int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi __unused)
 		seq_printf(m, "%016lx T %s\n", capable() ? addr : 0, name);
 		if (!seq_mark(m, i + 1))
 			break;
-	}
-	return 0;
-}
-
-/* --- sysrq-trigger --------------------------------------------------------------------------------------- */
-
-int proc_sysrq_store(struct proc_inode *pi __unused, char *text)
-{
-	switch (text[0]) {
-	case 'b':
-		pr_emerg("sysrq: Resetting\n");
-		machine_restart();
-	case 'c':
-		panic("sysrq triggered crash\n");
-	case 'm':
-		pr_info("sysrq: Show Memory\n");
-		mm_print_usage();
-		break;
-	case 'o':
-		pr_emerg("sysrq: Power Off\n");
-		machine_power_off();
-	case 's':
-		pr_info("sysrq: Emergency Sync\n"); /* there is no disk */
-		break;
-	default:
-		pr_info("sysrq: HELP : reboot(b) crash(c) show-memory-usage(m) poweroff(o) sync(s)\n");
 	}
 	return 0;
 }

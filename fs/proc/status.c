@@ -30,7 +30,7 @@ struct snapshot {
 	int exit_signal, exit_code;
 };
 
-static char task_state(const struct task *t)
+char proc_task_state(const struct task *t)
 {
 	if (t->exit_done || (t->proc->zombie && t->proc->leader == t))
 		return 'Z';
@@ -94,7 +94,7 @@ static void take_snapshot(struct snapshot *s, struct task *t)
 		.sid = p->sid,
 		.tpgid = -1,
 		.nr_threads = p->nr_threads,
-		.state = task_state(t),
+		.state = proc_task_state(t),
 		.exit_signal = p->leader == t ? t->exit_signal : -1,
 		.exit_code = p->zombie ? p->exit_code : t->exit_code,
 	};
@@ -114,13 +114,10 @@ static unsigned long text_pages(const struct mm_struct *mm)
 
 /* --- where a sleeping thread is ---------------------------------------------------------------- */
 
-#define MAX_FRAMES 24
 /* switch_to() leaves r15 r14 r13 r12 rbx rbp on the stack, then its return address. */
 #define SWITCH_RBP 5
 
-/* Return addresses on t's stack from the innermost on; how many. The thread may start to run
- * meanwhile: every read is checked, and what comes out then is merely wrong. */
-static unsigned int unwind_sleeper(const struct task *t, u64 addr[MAX_FRAMES])
+unsigned int proc_unwind_sleeper(const struct task *t, u64 addr[PROC_MAX_FRAMES])
 {
 	const struct thread *th = &t->thread;
 	u64 lo = (u64)th->kstack, hi = lo + KSTACK_SIZE, fp = READ_ONCE(th->ksp), frame[2];
@@ -128,7 +125,7 @@ static unsigned int unwind_sleeper(const struct task *t, u64 addr[MAX_FRAMES])
 
 	if (READ_ONCE(th->on_cpu) || fp < lo || fp + (SWITCH_RBP + 2) * 8 > hi)
 		return 0;
-	for (fp += SWITCH_RBP * 8; n < MAX_FRAMES; fp = frame[0]) {
+	for (fp += SWITCH_RBP * 8; n < PROC_MAX_FRAMES; fp = frame[0]) {
 		if (fp < lo || fp + 16 > hi || fp % 8)
 			break;
 		if (copy_from_kernel_nofault(frame, (void *)fp, sizeof(frame)))
@@ -167,8 +164,8 @@ static unsigned int skip_sleep_functions(const u64 *addr, unsigned int n)
 
 static const char *sleeper_wchan(const struct task *t)
 {
-	u64 addr[MAX_FRAMES];
-	unsigned int n = unwind_sleeper(t, addr), i = skip_sleep_functions(addr, n);
+	u64 addr[PROC_MAX_FRAMES];
+	unsigned int n = proc_unwind_sleeper(t, addr), i = skip_sleep_functions(addr, n);
 
 	return i < n ? kallsyms_lookup(addr[i], NULL, NULL) : NULL;
 }
@@ -185,14 +182,31 @@ int proc_wchan_show(struct seq_file *m, struct proc_inode *pi)
 
 int proc_stack_show(struct seq_file *m, struct proc_inode *pi)
 {
-	u64 addr[MAX_FRAMES];
+	u64 addr[PROC_MAX_FRAMES];
 	unsigned int n;
 
 	if (!capable())
 		return -EACCES;
-	n = unwind_sleeper(pi->task, addr);
+	n = proc_unwind_sleeper(pi->task, addr);
 	for (unsigned int i = skip_sleep_functions(addr, n); i < n; i++)
 		seq_printf(m, "[<0>] %pS\n", (void *)addr[i]);
+	return 0;
+}
+
+/* The call that a thread sleeps in, its arguments, and where the user's stack and code were. */
+int proc_syscall_show(struct seq_file *m, struct proc_inode *pi)
+{
+	const struct task *t = pi->task;
+	const struct trapframe *tf = READ_ONCE(t->tf);
+
+	if (!tf || (t != current && READ_ONCE(t->thread.state) == THREAD_RUNNING))
+		seq_puts(m, "running\n");
+	else if (tf->vector != TRAP_SYSCALL && tf->vector != TRAP_FORCE_IRET)
+		seq_printf(m, "-1 0x%lx 0x%lx\n", tf->rsp, tf->rip);
+	else
+		seq_printf(m, "%ld 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx\n",
+			   (long)tf->orig_rax, tf->rdi, tf->rsi, tf->rdx, tf->r10, tf->r8, tf->r9,
+			   tf->rsp, tf->rip);
 	return 0;
 }
 
@@ -248,20 +262,24 @@ static void stat_data(struct seq_file *m, const struct mm_struct *mm, bool open)
 			   mm->start_brk, mm->arg_start, mm->arg_end, mm->env_start, mm->env_end);
 }
 
+unsigned int proc_task_flags(const struct task *t)
+{
+	if (t->thread.flags & THREAD_KTHREAD)
+		return PF_KTHREAD;
+	return (t->randomized ? PF_RANDOMIZE : 0) | (t->proc->did_exec ? 0 : PF_FORKNOEXEC);
+}
+
 int proc_stat_show(struct seq_file *m, struct proc_inode *pi)
 {
 	struct task *t = pi->task;
 	struct process *p = t->proc;
-	bool open = proc_may_access(t), kthread = t->thread.flags & THREAD_KTHREAD;
+	bool open = proc_may_access(t);
 	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
-	unsigned int flags = (kthread ? PF_KTHREAD : 0) | (t->randomized ? PF_RANDOMIZE : 0);
 	struct snapshot s;
 
 	take_snapshot(&s, t);
-	if (!kthread && !p->did_exec)
-		flags |= PF_FORKNOEXEC;
 	seq_printf(m, "%d (%s) %c %d %d %d %lu %d %u", s.tid, t->thread.comm, s.state, s.ppid,
-		   s.pgrp, s.sid, s.tty_nr, s.tpgid, flags);
+		   s.pgrp, s.sid, s.tty_nr, s.tpgid, proc_task_flags(t));
 	stat_times(m, pi);
 	seq_printf(m, " %d %d %d 0 %lu", 20 + t->thread.nice, t->thread.nice, s.nr_threads,
 		   ticks((u64)p->start_time));
@@ -480,5 +498,32 @@ int proc_limits_show(struct seq_file *m, struct proc_inode *pi)
 			seq_printf(m, "%-10s", rows[i].unit);
 		seq_putc(m, '\n');
 	}
+	return 0;
+}
+
+/* --- io ------------------------------------------------------------------------------------------ */
+
+static struct io_counts process_io(struct process *p)
+{
+	unsigned long flags = spin_lock_irqsave(&p->siglock);
+	struct io_counts sum = p->io;
+	struct task *t;
+
+	list_for_each_entry(t, &p->threads, thread_node)
+		if (!t->exit_done)
+			io_counts_add(&sum, &t->io);
+	spin_unlock_irqrestore(&p->siglock, flags);
+	return sum;
+}
+
+/* With what children did that were waited for. What reached a disk is not known by process, and there is none yet. */
+int proc_io_show(struct seq_file *m, struct proc_inode *pi)
+{
+	struct io_counts io = pi->group ? process_io(pi->task->proc) : pi->task->io;
+
+	seq_printf(m,
+		   "rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\nread_bytes: 0\n"
+		   "write_bytes: 0\ncancelled_write_bytes: 0\n",
+		   io.rchar, io.wchar, io.syscr, io.syscw);
 	return 0;
 }

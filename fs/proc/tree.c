@@ -134,7 +134,8 @@ struct inode *proc_lookup(struct inode *dir, struct dentry *parent __unused, con
 	struct proc_inode *pi = proc_inode(dir);
 	const struct proc_entry *e = proc_find(pi->entry->dir, name);
 
-	return e ? proc_new_inode(dir->sb, e, pi->task, pi->group, -1) : NULL;
+	/* not "may be made": nothing can be, and "no such file" is what a misspelt name should say */
+	return e ? proc_new_inode(dir->sb, e, pi->task, pi->group, -1) : ERR_PTR(-ENOENT);
 }
 
 bool proc_emit_table(struct file *f, struct dir_context *ctx, const struct proc_entry *table)

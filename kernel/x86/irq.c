@@ -33,6 +33,7 @@ static struct irq_line {
 	struct {
 		irq_handler_t fn;
 		void *arg;
+		const char *name;
 	} handler[HANDLERS_PER_LINE];
 	u64 count;
 } lines[NR_IRQS]; /* changed with interrupts off */
@@ -79,7 +80,7 @@ void irq_enable_line(unsigned int irq)
 	local_irq_restore(flags);
 }
 
-int irq_register(unsigned int irq, irq_handler_t fn, void *arg)
+int irq_register(unsigned int irq, const char *name, irq_handler_t fn, void *arg)
 {
 	unsigned long flags;
 	int err = -ENOSPC;
@@ -91,6 +92,7 @@ int irq_register(unsigned int irq, irq_handler_t fn, void *arg)
 		if (lines[irq].handler[i].fn)
 			continue;
 		lines[irq].handler[i].arg = arg;
+		lines[irq].handler[i].name = name;
 		lines[irq].handler[i].fn = fn;
 		err = 0;
 		break;
@@ -109,6 +111,18 @@ u64 irq_count(unsigned int irq)
 u64 timer_irq_count(void)
 {
 	return READ_ONCE(timer_count);
+}
+
+u64 spurious_irq_count(void)
+{
+	return READ_ONCE(spurious_count);
+}
+
+const char *irq_name(unsigned int irq)
+{
+	const char *name = READ_ONCE(lines[irq].handler[0].name);
+
+	return name ? name : "";
 }
 
 u64 irq_count_total(void)

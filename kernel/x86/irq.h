@@ -17,13 +17,16 @@ struct trapframe;
 /* Returns true if its device had raised the line: lines can be shared (PCI). */
 typedef bool (*irq_handler_t)(unsigned int irq, void *arg);
 
-/* Adds a handler to a line and enables it. 0, -EINVAL, or -ENOSPC (four handlers a line). */
-int irq_register(unsigned int irq, irq_handler_t fn, void *arg) __must_check;
+/* Adds a handler to a line and enables it; name, a constant, is the device's. 0, -EINVAL, or -ENOSPC
+ * (four handlers a line). */
+int irq_register(unsigned int irq, const char *name, irq_handler_t fn, void *arg) __must_check;
 void irq_enable_line(unsigned int irq);
 /* How often each line has fired, for /proc/interrupts and /proc/stat. */
 u64 irq_count(unsigned int irq);
 u64 irq_count_total(void); /* with the timer's */
 u64 timer_irq_count(void);
+u64 spurious_irq_count(void);
+const char *irq_name(unsigned int irq); /* of the first device; "" if there is none */
 
 void pic_init(void); /* remapped and all masked */
 

@@ -5,6 +5,8 @@
  */
 #include "utest.h"
 
+#include <sys/prctl.h>
+
 static char text[1 << 18], other[1 << 18];
 
 static char *pid_path(pid_t pid, const char *name)
@@ -172,6 +174,432 @@ TEST(exec_keeps_out, "files opened before exec that look into the new program's 
 		 environ[0] != NULL);
 	CHECK(slurp_by(pid_path(pid, "maps"), text, sizeof(text), 4096) > 0);
 	CHECK(strstr(text, "/busybox") || strstr(text, "/sleep"));
+	OK(kill(pid, SIGKILL));
+	CHECK_SIGNALED(pid, SIGKILL);
+}
+
+/* --- who may not --------------------------------------------------------------------------------- */
+
+static void become(uid_t uid)
+{
+	OK(setresgid(uid, uid, uid));
+	OK(setresuid(uid, uid, uid));
+}
+
+TEST(rights, "files of another user's process, or root's files, opened by who may not")
+{
+	static const struct {
+		const char *name;
+		int flags, error; /* 0: may be opened */
+	} files[] = {
+		{"maps", O_RDONLY, EACCES},
+		{"smaps", O_RDONLY, EACCES},
+		{"smaps_rollup", O_RDONLY, EACCES},
+		{"pagemap", O_RDONLY, EACCES},
+		{"environ", O_RDONLY, EACCES},
+		{"auxv", O_RDONLY, EACCES},
+		{"mem", O_RDONLY, EACCES},
+		{"mem", O_RDWR, EACCES},
+		{"io", O_RDONLY, EACCES},
+		{"stack", O_RDONLY, EACCES},
+		{"syscall", O_RDONLY, EACCES},
+		{"personality", O_RDONLY, EACCES},
+		{"clear_refs", O_WRONLY, EACCES},
+		{"comm", O_WRONLY, EACCES},
+		{"oom_score_adj", O_WRONLY, EACCES},
+		{"fd", O_RDONLY, EACCES},
+		{"cwd/", O_RDONLY, EACCES},
+		{"exe", O_RDONLY, EACCES},
+		{"stat", O_RDONLY, 0},
+		{"statm", O_RDONLY, 0},
+		{"status", O_RDONLY, 0},
+		{"cmdline", O_RDONLY, 0},
+		{"comm", O_RDONLY, 0},
+		{"limits", O_RDONLY, 0},
+		{"oom_score", O_RDONLY, 0},
+		{"oom_score_adj", O_RDONLY, 0},
+		{"task", O_RDONLY, 0},
+		{"wchan", O_RDONLY, 0},
+		{"maps", O_WRONLY, EACCES},
+		{"stat", O_RDWR, EACCES},
+	};
+	static const struct {
+		const char *path;
+		int flags, error;
+	} roots[] = {
+		{"/proc/kpagecount", O_RDONLY, EACCES},
+		{"/proc/kpageflags", O_RDONLY, EACCES},
+		{"/proc/slabinfo", O_RDONLY, EACCES},
+		{"/proc/pagetypeinfo", O_RDONLY, EACCES},
+		{"/proc/kmsg", O_RDONLY, EACCES},
+		{"/proc/sysrq-trigger", O_WRONLY, EACCES},
+		{"/proc/meminfo", O_WRONLY, EACCES},
+		{"/proc/meminfo", O_RDONLY, 0},
+		{"/proc/zoneinfo", O_RDONLY, 0},
+		{"/proc/buddyinfo", O_RDONLY, 0},
+		{"/proc/sys/vm/drop_caches", O_WRONLY, EACCES},
+		{"/proc/sys/vm/overcommit_memory", O_WRONLY, EACCES},
+		{"/proc/sys/vm/overcommit_memory", O_RDONLY, 0},
+	};
+
+	if (geteuid() != 0)
+		SKIP("for root");
+	pid_t owner = CHILD({
+		become(1000);
+		pause();
+	});
+	ut_wait_state(owner, 'S');
+	pid_t pid = CHILD({
+		become(1001);
+		for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+			const char *path = pid_path(owner, files[i].name);
+			int fd = open(path, files[i].flags);
+			if ((fd < 0 ? errno : 0) != files[i].error)
+				FAIL("open(%s, %d): %s", path, files[i].flags, ut_errname(errno));
+			if (fd >= 0)
+				close(fd);
+		}
+		for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+			int fd = open(roots[i].path, roots[i].flags);
+			if ((fd < 0 ? errno : 0) != roots[i].error)
+				FAIL("open(%s, %d): %s", roots[i].path, roots[i].flags,
+				     ut_errname(errno));
+			if (fd >= 0)
+				close(fd);
+		}
+		CHECK_ERRNO(readlink(pid_path(owner, "exe"), text, 100), EACCES);
+		CHECK_ERRNO(readlink(pid_path(owner, "fd/0"), text, 100), EACCES);
+		/* addresses and the place it sleeps at are hidden in what may be read */
+		ut_slurp(pid_path(owner, "stat"), text, sizeof(text));
+		char *at = strrchr(text, ')');
+		unsigned long start_code = 9, start_stack = 9;
+		CHECK_EQ(sscanf(at + 2,
+				"%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+				"%*d %*d %*d %*u %*u %*d %*u %lu %*u %lu",
+				&start_code, &start_stack),
+			 2);
+		CHECK(start_code <= 1 && start_stack == 0);
+		ut_slurp(pid_path(owner, "wchan"), text, sizeof(text));
+		CHECK_STR(text, "0");
+	});
+	CHECK_EXIT(pid, 0);
+	OK(kill(owner, SIGKILL));
+	CHECK_SIGNALED(owner, SIGKILL);
+}
+
+TEST(hidden_pfn, "page frame numbers shown to who is not root")
+{
+	if (geteuid() != 0)
+		SKIP("for root");
+	volatile char *p = ut_map(PAGE);
+	p[0] = 1;
+	CHECK(PM_PFN(ut_pagemap(p)) != 0);
+	int fd = OK(open("/proc/self/pagemap", O_RDONLY));
+	pid_t pid = CHILD({
+		uint64_t e = 0;
+		OK(prctl(PR_SET_DUMPABLE, 1));
+		become(1000);
+		OK(prctl(PR_SET_DUMPABLE, 1));
+		p[0] = 2;
+		e = ut_pagemap(p);
+		CHECK(e & PM_PRESENT);
+		CHECK_EQ(PM_PFN(e), 0);
+		/* rights are those of when it was opened */
+		CHECK_EQ(pread(fd, &e, 8, (uintptr_t)p / PAGE * 8), 8);
+		CHECK(PM_PFN(e) != 0);
+	});
+	CHECK_EXIT(pid, 0);
+}
+
+TEST(refused, "writes that make no sense: to files to be read, or of what is no number")
+{
+	char c = 'x';
+
+	if (geteuid() != 0)
+		SKIP("for root");
+	int fd = OK(open("/proc/self/clear_refs", O_WRONLY));
+	CHECK_ERRNO(write(fd, "0\n", 2), EINVAL);
+	CHECK_ERRNO(write(fd, "6\n", 2), EINVAL);
+	CHECK_ERRNO(write(fd, "x\n", 2), EINVAL);
+	CHECK_ERRNO(write(fd, "1 2", 3), EINVAL);
+	CHECK_ERRNO(write(fd, BADPTR, 1), EFAULT);
+	CHECK_EQ(write(fd, "1\n", 2), 2);
+	CHECK_ERRNO(read(fd, &c, 1), EBADF);
+	fd = OK(open("/proc/self/oom_score_adj", O_RDWR));
+	CHECK_ERRNO(write(fd, "1001", 4), EINVAL);
+	CHECK_ERRNO(write(fd, "-1001", 5), EINVAL);
+	CHECK_ERRNO(write(fd, "y", 1), EINVAL);
+	CHECK_EQ(write(fd, "500\n", 4), 4);
+	CHECK_EQ(pread(fd, text, 10, 0), 4);
+	CHECK(!memcmp(text, "500\n", 4));
+	fd = OK(open("/proc/sys/vm/overcommit_memory", O_WRONLY));
+	CHECK_ERRNO(write(fd, "3", 1), EINVAL);
+	CHECK_ERRNO(write(fd, "-1", 2), EINVAL);
+	CHECK_ERRNO(write(fd, "abc", 3), EINVAL);
+	CHECK_ERRNO(write(fd, BADPTR, 3), EFAULT);
+	fd = OK(open("/proc/sys/vm/drop_caches", O_WRONLY));
+	CHECK_ERRNO(write(fd, "0", 1), EINVAL);
+	CHECK_ERRNO(write(fd, "5", 1), EINVAL);
+	/* text files cannot be written, and nothing can be made or removed */
+	fd = OK(open("/proc/meminfo", O_RDWR));
+	CHECK_ERRNO(write(fd, "1", 1), EIO);
+	CHECK_EQ(ftruncate(fd, 0), 0);
+	CHECK_ERRNO(mkdir("/proc/new", 0777), ENOENT);
+	CHECK_ERRNO(open("/proc/new", O_CREAT | O_WRONLY, 0666), ENOENT);
+	CHECK_ERRNO(unlink("/proc/meminfo"), EPERM);
+	CHECK_ERRNO(chmod("/proc/self/stat", 0777), EPERM);
+	CHECK_ERRNO(rename("/proc/meminfo", "/proc/minfo"), ENOENT);
+}
+
+/* --- after the end -------------------------------------------------------------------------------- */
+
+TEST(gone, "files of a process that has ended and was waited for while they were open")
+{
+	static const struct {
+		const char *name;
+		int error; /* 0: reads as empty */
+	} files[] = {
+		{"stat", ESRCH},          {"statm", ESRCH},        {"status", ESRCH},
+		{"limits", ESRCH},        {"cmdline", ESRCH},      {"comm", ESRCH},
+		{"maps", ESRCH},          {"smaps", ESRCH},        {"io", ESRCH},
+		{"wchan", ESRCH},         {"syscall", ESRCH},      {"oom_score", ESRCH},
+		{"pagemap", 0},           {"environ", 0},          {"mem", 0},
+		{"oom_score_adj", ESRCH}, {"smaps_rollup", ESRCH},
+	};
+	enum { N = sizeof(files) / sizeof(files[0]) };
+	int fds[N];
+	pid_t pid = CHILD({ pause(); });
+
+	ut_wait_state(pid, 'S');
+	for (int i = 0; i < N; i++)
+		fds[i] = OK(open(pid_path(pid, files[i].name), O_RDONLY));
+	int refs = open(pid_path(pid, "clear_refs"), O_WRONLY);
+	int dir = OK(open(pid_path(pid, ""), O_RDONLY | O_DIRECTORY));
+	int task = OK(open(pid_path(pid, "task"), O_RDONLY | O_DIRECTORY));
+	int fdfd = OK(open(pid_path(pid, "fd"), O_RDONLY | O_DIRECTORY));
+	OK(kill(pid, SIGKILL));
+	CHECK_SIGNALED(pid, SIGKILL);
+	for (int i = 0; i < N; i++) {
+		errno = 0;
+		ssize_t n = pread(fds[i], text, 64, i == 12 ? 0x400000 / PAGE * 8 : 0);
+		if (files[i].error ? n != -1 || errno != files[i].error : n != 0)
+			FAIL("%s: read gives %zd, %s", files[i].name, n, ut_errname(errno));
+	}
+	CHECK_ERRNO(write(refs, "1", 1), ESRCH);
+	CHECK_ERRNO(openat(dir, "stat", O_RDONLY), ESRCH);
+	CHECK_ERRNO(syscall(SYS_getdents64, dir, text, 1000), ENOENT);
+	CHECK_ERRNO(syscall(SYS_getdents64, task, text, 1000), ENOENT);
+	CHECK_ERRNO(syscall(SYS_getdents64, fdfd, text, 1000), ENOENT);
+	CHECK_ERRNO(open(pid_path(pid, "stat"), O_RDONLY), ENOENT);
+}
+
+TEST(zombie, "files of a process that has ended and was not waited for yet")
+{
+	pid_t pid = CHILD({ _exit(3); });
+
+	ut_wait_state(pid, 'Z');
+	CHECK(slurp_by(pid_path(pid, "stat"), text, sizeof(text), 1000) > 0);
+	CHECK(strstr(text, ") Z ") != NULL);
+	CHECK(slurp_by(pid_path(pid, "status"), text, sizeof(text), 1000) > 0);
+	CHECK(strstr(text, "\nState:\tZ (zombie)\n") != NULL);
+	CHECK(strstr(text, "VmSize") == NULL);
+	slurp_by(pid_path(pid, "statm"), text, sizeof(text), 1000);
+	CHECK_STR(text, "0 0 0 0 0 0 0\n");
+	static const char *const empty[] = {"maps", "smaps", "cmdline", "environ", "pagemap"};
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(slurp_by(pid_path(pid, empty[i]), text, sizeof(text), 1000), 0);
+	int fd = OK(open(pid_path(pid, "smaps_rollup"), O_RDONLY));
+	CHECK_ERRNO(read(fd, text, 100), ESRCH);
+	CHECK_ERRNO(readlink(pid_path(pid, "exe"), text, 100), ENOENT);
+	CHECK_ERRNO(readlink(pid_path(pid, "cwd"), text, 100), ENOENT);
+	CHECK_EXIT(pid, 3);
+}
+
+/* --- files about one thread, and about the machine ------------------------------------------------ */
+
+static long io_count(const char *name)
+{
+	ut_slurp("/proc/self/io", text, sizeof(text));
+	char *p = strstr(text, name);
+	return p ? atol(p + strlen(name)) : -1;
+}
+
+TEST(io,
+     "/proc/PID/io that does not count the bytes and calls of all threads and waited-for children")
+{
+	int fds[2];
+	char buf[1000] = "";
+
+	OK(pipe(fds));
+	long rchar = io_count("rchar: "), wchar = io_count("\nwchar: ");
+	long syscr = io_count("\nsyscr: "), syscw = io_count("\nsyscw: ");
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(write(fds[1], buf, 1000), 1000);
+		struct iovec iov[2] = {{buf, 300}, {buf, 200}};
+		CHECK_EQ(readv(fds[0], iov, 2), 500);
+		CHECK_EQ(read(fds[0], buf, 500), 500);
+	}
+	pid_t pid = CHILD({
+		CHECK_EQ(write(fds[1], buf, 77), 77);
+		_exit(0);
+	});
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(io_count("\nwchar: ") - wchar, 3077);
+	CHECK_EQ(io_count("\nsyscw: ") - syscw, 4);
+	/* what reading the file itself cost, twice a time: its text, and the end of it */
+	long each = strlen(text);
+	long reads = io_count("rchar: ") - rchar;
+	CHECK(reads >= 3000 + 4 * each && reads < 3000 + 7 * each + 100);
+	CHECK_EQ(io_count("\nsyscr: ") - syscr, 6 + 2 * 5);
+}
+
+TEST(syscall_file, "/proc/PID/syscall: another number, arguments or place than the call slept in")
+{
+	int fds[2];
+	static char buf[32];
+	unsigned long nr, arg[6], sp, ip;
+
+	OK(pipe(fds));
+	pid_t pid = CHILD({ read(fds[0], buf, 32); });
+	ut_wait_state(pid, 'S');
+	ut_slurp(pid_path(pid, "syscall"), text, sizeof(text));
+	CHECK_EQ(sscanf(text, "%lu 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx\n", &nr, &arg[0],
+			&arg[1], &arg[2], &arg[3], &arg[4], &arg[5], &sp, &ip),
+		 9);
+	CHECK_EQ(nr, SYS_read);
+	CHECK_EQ(arg[0], fds[0]);
+	CHECK_EQ(arg[1], (uintptr_t)buf);
+	CHECK_EQ(arg[2], 32);
+	CHECK(ut_maps_line(pid, (void *)sp, text, sizeof(text)) && strstr(text, "rw-p"));
+	CHECK(ut_maps_line(pid, (void *)ip, text, sizeof(text)) && strstr(text, "r-xp"));
+	OK(kill(pid, SIGSTOP));
+	ut_wait_state(pid, 'T');
+	CHECK(slurp_by(pid_path(pid, "syscall"), text, sizeof(text), 1000) > 0);
+	OK(kill(pid, SIGKILL));
+	CHECK_SIGNALED(pid, SIGKILL);
+	int fd = OK(open("/proc/self/syscall", O_RDONLY));
+	CHECK(read(fd, text, sizeof(text)) > 0);
+	CHECK_EQ(sscanf(text, "%lu 0x%lx 0x%lx 0x%lx ", &nr, &arg[0], &arg[1], &arg[2]), 4);
+	CHECK(nr == SYS_read && arg[0] == (unsigned long)fd && arg[2] == sizeof(text));
+	/* for as long as it takes to be seen: it does not sleep at all */
+	pid = CHILD({
+		for (;;)
+			;
+	});
+	ut_wait_state(pid, 'R');
+	slurp_by(pid_path(pid, "syscall"), text, sizeof(text), 1000);
+	CHECK_STR(text, "running\n");
+	OK(kill(pid, SIGKILL));
+	CHECK_SIGNALED(pid, SIGKILL);
+}
+
+/* --- the log -------------------------------------------------------------------------------------- */
+
+TEST(kmsg_stream, "/proc/kmsg and syslog(2): records read twice, cut wrongly, or not at all")
+{
+	if (geteuid() != 0)
+		SKIP("for root");
+	int log = OK(open("/dev/kmsg", O_WRONLY)),
+	    fd = OK(open("/proc/kmsg", O_RDONLY | O_NONBLOCK));
+	while (read(fd, text, sizeof(text)) > 0)
+		;
+	CHECK_EQ(errno, EAGAIN);
+	CHECK_EQ(syscall(SYS_syslog, 9, NULL, 0), 0);
+	CHECK_EQ(write(log, "<5>stream one\n", 14), 14);
+	CHECK_EQ(write(log, "<5>stream two\n", 14), 14);
+	struct pollfd pfd = {fd, POLLIN, 0};
+	CHECK_EQ(poll(&pfd, 1, 1000), 1);
+	long unread = syscall(SYS_syslog, 9, NULL, 0);
+	CHECK(unread > 40 && unread < 100);
+	/* two readers share it, and a short read leaves the rest */
+	CHECK_EQ(read(fd, other, 3), 3);
+	long n = 3, r;
+	while (n < 1000 && !strstr(other, "two\n") &&
+	       (r = syscall(SYS_syslog, 2, other + n, 7)) > 0)
+		n += r, other[n] = 0;
+	CHECK_EQ(n, unread);
+	CHECK(!strncmp(other, "<13>[", 5));
+	char *second = strchr(other, '\n');
+	REQUIRE(second != NULL);
+	CHECK(!memcmp(second - 10, "stream one", 10));
+	CHECK(!strncmp(second + 1, "<13>[", 5));
+	CHECK(strstr(second, "] stream two\n") != NULL);
+	CHECK_EQ(syscall(SYS_syslog, 9, NULL, 0), 0);
+	CHECK_ERRNO(read(fd, text, 10), EAGAIN);
+	CHECK_EQ(poll(&pfd, 1, 0), 0);
+	/* a reader that waits is woken */
+	pid_t pid = CHILD({
+		CHECK(syscall(SYS_syslog, 2, text, 100) > 10);
+		CHECK(strstr(text, "three") != NULL);
+	});
+	ut_wait_state(pid, 'S');
+	CHECK_EQ(write(log, "<5>stream three\n", 16), 16);
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(write(log, "<5>four\n", 8), 8);
+	CHECK_ERRNO(read(fd, BADPTR, 10), EFAULT);
+	CHECK_ERRNO(syscall(SYS_syslog, 2, NULL, 10), EINVAL);
+	CHECK_ERRNO(syscall(SYS_syslog, 2, text, -1), EINVAL);
+}
+
+/* The log's text since fd was placed at its end. */
+static void read_log(int fd)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < sizeof(text) - 1024 &&
+	       ((n = read(fd, text + len, 1024)) > 0 || (n < 0 && errno == EPIPE)))
+		len += n > 0 ? (size_t)n : 0;
+	text[len] = 0;
+}
+
+TEST(sysrq, "sysrq-trigger: a report on memory or tasks that lacks what it is read for")
+{
+	if (geteuid() != 0)
+		SKIP("for root");
+	int fd = OK(open("/dev/kmsg", O_RDONLY | O_NONBLOCK)), trigger;
+	trigger = OK(open("/proc/sysrq-trigger", O_WRONLY));
+	OK(lseek(fd, 0, SEEK_END));
+	CHECK_EQ(write(trigger, "m", 1), 1);
+	read_log(fd);
+	static const char *const memory[] = {"sysrq: Show Memory",
+					     "Mem-Info:",
+					     "active_anon:",
+					     "slab_reclaimable:",
+					     "free:",
+					     "Node 0 DMA",
+					     " min:",
+					     "present:",
+					     "lowmem_reserve[]:",
+					     "Node 0 DMA",
+					     "*4kB",
+					     "*4096kB",
+					     "kB\n",
+					     "pagecache pages",
+					     "Free swap",
+					     "pages RAM",
+					     "pages reserved"};
+	char *at = text;
+	for (size_t i = 0; at && i < sizeof(memory) / sizeof(memory[0]); i++) {
+		at = strstr(at, memory[i]);
+		if (!at)
+			FAIL("the report on memory has no \"%s\", or not in its place", memory[i]);
+	}
+	pid_t pid = CHILD({ pause(); });
+	ut_wait_state(pid, 'S');
+	OK(lseek(fd, 0, SEEK_END));
+	CHECK_EQ(write(trigger, "t\n", 2), 2);
+	read_log(fd);
+	char line[100];
+	snprintf(line, sizeof(line), "task:t_procfile      state:S stack:");
+	CHECK(strstr(text, line) != NULL);
+	snprintf(line, sizeof(line), " pid:%-5d ppid:%-6d flags:0x", pid, getpid());
+	CHECK(strstr(text, line) != NULL);
+	CHECK(strstr(text, "Call Trace:") != NULL);
+	OK(lseek(fd, 0, SEEK_END));
+	CHECK_EQ(write(trigger, "?", 1), 1);
+	read_log(fd);
+	CHECK(strstr(text, "sysrq: HELP : ") != NULL);
 	OK(kill(pid, SIGKILL));
 	CHECK_SIGNALED(pid, SIGKILL);
 }

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The report on memory that sysrq-trigger asks for ("echo m > /proc/sysrq-trigger"), in the form in
+ * which Linux writes it to its log: the machine's counters, then for each zone its watermarks, what
+ * the zones above leave to it, and its free blocks by order with the types that have some:
+ *
+ *	Node 0 DMA32: 2*4kB (UM) 0*8kB ... 103*4096kB (M) = 423256kB
+ *
+ * Counters go on counting while they are read; nothing is locked for longer than one zone's copy.
+ */
+#include <kernel/lib/printf.h>
+#include <kernel/lib/printk.h>
+#include <mm/init.h>
+#include <mm/mm.h>
+#include <mm/page_alloc.h>
+#include <mm/vmstat.h>
+
+#define K(pages) ((pages) << (PAGE_SHIFT - 10))
+
+static void show_counters(unsigned long free_pcp)
+{
+	pr_info("active_anon:%lu inactive_anon:%lu isolated_anon:0\n"
+		" active_file:%lu inactive_file:%lu isolated_file:0\n"
+		" unevictable:%lu dirty:%lu writeback:%lu\n",
+		vmstat_item(NR_ACTIVE_ANON), vmstat_item(NR_INACTIVE_ANON),
+		vmstat_item(NR_ACTIVE_FILE), vmstat_item(NR_INACTIVE_FILE),
+		vmstat_item(NR_UNEVICTABLE), vmstat_item(NR_FILE_DIRTY), vmstat_item(NR_WRITEBACK));
+	pr_info(" slab_reclaimable:%lu slab_unreclaimable:%lu\n mapped:%lu shmem:%lu pagetables:%lu\n"
+		" free:%lu free_pcp:%lu free_cma:0\n",
+		vmstat_item(NR_SLAB_RECLAIMABLE), vmstat_item(NR_SLAB_UNRECLAIMABLE),
+		vmstat_item(NR_FILE_MAPPED), vmstat_item(NR_SHMEM), vmstat_item(NR_PAGETABLE),
+		nr_free_pages(), free_pcp);
+}
+
+static unsigned long zone_pcp(const struct zone_info *zi)
+{
+	unsigned long n = 0;
+
+	for (unsigned int cpu = 0; cpu < zi->nr_cpus; cpu++)
+		n += zi->pcp_count[cpu];
+	return n;
+}
+
+static void show_zone(const struct zone_info *zi)
+{
+	pr_info("Node %d %s free:%lukB boost:0kB min:%lukB low:%lukB high:%lukB "
+		"reserved_highatomic:%luKB present:%lukB managed:%lukB free_pcp:%lukB\n",
+		zi->nid, zi->name, K(zi->free), K(zi->min), K(zi->low), K(zi->high),
+		K(zi->nr_highatomic), K(zi->present), K(zi->managed), K(zone_pcp(zi)));
+	_Static_assert(MAX_NR_ZONES == 3, "one number each");
+	pr_info("lowmem_reserve[]: %lu %lu %lu\n", zi->protection[0], zi->protection[1],
+		zi->protection[2]);
+}
+
+static void show_free_lists(const struct zone_info *zi)
+{
+	static const char letters[MIGRATE_TYPES] = {
+		[MIGRATE_UNMOVABLE] = 'U',
+		[MIGRATE_MOVABLE] = 'M',
+		[MIGRATE_RECLAIMABLE] = 'E',
+		[MIGRATE_HIGHATOMIC] = 'H',
+	};
+	unsigned long total = 0;
+	char line[400]; /* eleven of at most 33 characters */
+	int len = 0;
+
+	for (unsigned int order = 0; order < NR_ORDERS; order++) {
+		char types[MIGRATE_TYPES + 1] = "";
+		unsigned int n = 0;
+
+		for (unsigned int mt = 0; mt < MIGRATE_TYPES; mt++)
+			if (zi->nr_free_mt[order][mt])
+				types[n++] = letters[mt];
+		len += scnprintf(line + len, sizeof(line) - (size_t)len,
+				 n ? " %lu*%lukB (%s)" : " %lu*%lukB%s", zi->nr_free[order],
+				 K(1UL << order), types);
+		total += zi->nr_free[order] << order;
+	}
+	pr_info("Node %d %s:%s = %lukB\n", zi->nid, zi->name, line, K(total));
+}
+
+void show_mem(void)
+{
+	unsigned long free_pcp = 0, present = 0, managed = 0;
+	struct zone_info zi;
+
+	for (unsigned int n = 0; zone_info_get(n, &zi); n++) {
+		free_pcp += zone_pcp(&zi);
+		present += zi.present;
+		managed += zi.managed;
+	}
+	pr_info("Mem-Info:\n");
+	show_counters(free_pcp);
+	for (unsigned int n = 0; zone_info_get(n, &zi); n++)
+		if (zi.present)
+			show_zone(&zi);
+	for (unsigned int n = 0; zone_info_get(n, &zi); n++)
+		if (zi.present)
+			show_free_lists(&zi);
+	pr_info("%lu total pagecache pages\n%lu pages in swap cache\n", vmstat_item(NR_FILE_PAGES),
+		vmstat_item(NR_SWAPCACHED));
+	pr_info("Free swap  = %lukB\nTotal swap = %lukB\n", K(total_swap_pages),
+		K(total_swap_pages));
+	pr_info("%lu pages RAM\n%lu pages reserved\n", present, present - managed);
+}
