@@ -15,6 +15,7 @@
  * Formats: Multiboot2 Specification 2.0, section 3.6; xen/include/public/arch-x86/hvm/start_info.h.
  */
 #include <boot/boot.h>
+#include <stddef.h>
 
 /* Loaders give byte addresses: QEMU's PVH module list is not even aligned to 8. */
 #define UNALIGNED __attribute__((packed, aligned(1)))
@@ -34,15 +35,23 @@ static bool boot_reachable(uint64_t paddr)
 	return paddr != 0 && paddr < (4ULL << 30);
 }
 
-/* Copy a string into a buffer of @size; returns true if it had to be cut. */
-static bool copy_string(char *dst, const char *src, unsigned int size)
+/* How many bytes that is, from there on; no loader has more to say than fits an int. */
+static unsigned int boot_room(uint64_t paddr)
+{
+	uint64_t room = (4ULL << 30) - paddr;
+
+	return room < (1u << 30) ? (unsigned int)room : 1u << 30;
+}
+
+/* Copy a string of at most @max bytes into a buffer of @size; returns true if it had to be cut. */
+static bool copy_string(char *dst, const char *src, unsigned int size, unsigned int max)
 {
 	unsigned int i;
 
-	for (i = 0; src[i] && i < size - 1; i++)
+	for (i = 0; i < max && src[i] && i < size - 1; i++)
 		dst[i] = src[i];
 	dst[i] = '\0';
-	return src[i] != '\0';
+	return i < max && src[i] != '\0';
 }
 
 static void add_region(uint64_t base, uint64_t len, uint32_t type)
@@ -135,7 +144,7 @@ static void mb2_mmap(const struct mb2_mmap *mmap)
 
 	if (mmap->entry_size < sizeof(struct mb2_mmap_entry))
 		return;
-	for (; p + mmap->entry_size <= end; p += mmap->entry_size) {
+	for (; (size_t)(end - p) >= mmap->entry_size; p += mmap->entry_size) {
 		const struct mb2_mmap_entry *e = (const void *)p;
 
 		add_region(e->base, e->len, e->type);
@@ -166,6 +175,26 @@ static void mb2_framebuffer(const struct mb2_framebuffer *tag)
 	boot_info.fb.type = tag->type;
 }
 
+static unsigned int string_max(const struct mb2_string *s)
+{
+	return s->tag.size - (unsigned int)sizeof(*s);
+}
+
+/* What a tag must have to be looked at. */
+static uint32_t mb2_least_size(uint32_t type)
+{
+	switch (type) {
+	case MB2_MODULE:
+		return sizeof(struct mb2_module);
+	case MB2_MMAP:
+		return sizeof(struct mb2_mmap);
+	case MB2_FRAMEBUFFER:
+		return sizeof(struct mb2_framebuffer);
+	default:
+		return sizeof(struct mb2_tag);
+	}
+}
+
 static void mb2_tag(const struct mb2_tag *tag)
 {
 	const struct mb2_string *string = (const void *)tag;
@@ -173,14 +202,16 @@ static void mb2_tag(const struct mb2_tag *tag)
 
 	switch (tag->type) {
 	case MB2_CMDLINE:
-		boot_info.cmdline_cut =
-			copy_string(boot_info.cmdline, string->string, BOOT_CMDLINE_SIZE);
+		boot_info.cmdline_cut = copy_string(boot_info.cmdline, string->string,
+						    BOOT_CMDLINE_SIZE, string_max(string));
 		break;
 	case MB2_LOADER:
-		copy_string(boot_info.loader, string->string, sizeof(boot_info.loader));
+		copy_string(boot_info.loader, string->string, sizeof(boot_info.loader),
+			    string_max(string));
 		break;
 	case MB2_MODULE:
-		set_initrd(module->start, module->end - module->start);
+		if (module->end > module->start)
+			set_initrd(module->start, module->end - module->start);
 		break;
 	case MB2_MMAP:
 		mb2_mmap((const void *)tag);
@@ -201,13 +232,15 @@ static void parse_multiboot2(uint32_t paddr)
 	const uint8_t *p = (const uint8_t *)(info + 1);
 	const uint8_t *end = (const uint8_t *)info + info->total_size;
 
-	while (p + sizeof(struct mb2_tag) <= end) {
+	while (p < end && (size_t)(end - p) >= sizeof(struct mb2_tag)) {
 		const struct mb2_tag *tag = (const void *)p;
 
-		if (tag->type == MB2_END || tag->size < sizeof(*tag))
+		if (tag->type == MB2_END || tag->size < sizeof(*tag) ||
+		    tag->size > (size_t)(end - p))
 			break;
-		mb2_tag(tag);
-		p += (tag->size + 7) & ~7u;
+		if (tag->size >= mb2_least_size(tag->type))
+			mb2_tag(tag);
+		p += ((size_t)tag->size + 7) & ~7UL;
 	}
 }
 
@@ -240,23 +273,34 @@ struct pvh_memmap_entry {
 	uint32_t reserved;
 } UNALIGNED;
 
+/* A table of more entries than this is no table. */
+#define PVH_MEMMAP_MAX 65536
+
+static bool boot_room_for(uint64_t paddr, uint64_t size)
+{
+	return boot_reachable(paddr) && size <= boot_room(paddr);
+}
+
 static void parse_pvh(uint32_t paddr)
 {
 	const struct pvh_start_info *info = boot_ptr(paddr);
 
-	copy_string(boot_info.loader, "PVH", sizeof(boot_info.loader));
+	copy_string(boot_info.loader, "PVH", sizeof(boot_info.loader), 4);
 	if (info->magic != BOOT_MAGIC_PVH)
 		return;
 	if (boot_reachable(info->cmdline_paddr))
-		boot_info.cmdline_cut = copy_string(
-			boot_info.cmdline, boot_ptr(info->cmdline_paddr), BOOT_CMDLINE_SIZE);
-	if (info->nr_modules && boot_reachable(info->modlist_paddr)) {
+		boot_info.cmdline_cut =
+			copy_string(boot_info.cmdline, boot_ptr(info->cmdline_paddr),
+				    BOOT_CMDLINE_SIZE, boot_room(info->cmdline_paddr));
+	if (info->nr_modules && boot_room_for(info->modlist_paddr, sizeof(struct pvh_module))) {
 		const struct pvh_module *mod = boot_ptr(info->modlist_paddr);
 
 		set_initrd(mod->paddr, mod->size);
 	}
 	boot_info.rsdp_paddr = info->rsdp_paddr;
-	if (info->version >= 1 && boot_reachable(info->memmap_paddr)) {
+	if (info->version >= 1 && info->memmap_entries <= PVH_MEMMAP_MAX &&
+	    boot_room_for(info->memmap_paddr,
+			  info->memmap_entries * sizeof(struct pvh_memmap_entry))) {
 		const struct pvh_memmap_entry *e = boot_ptr(info->memmap_paddr);
 
 		for (uint32_t i = 0; i < info->memmap_entries; i++)

@@ -17,7 +17,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
-#include <kernel/task.h>
+#include <kernel/sched/sched.h>
 #include <mm/slab.h>
 
 #define HEADER_SIZE  110u

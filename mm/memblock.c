@@ -100,17 +100,20 @@ static bool list_remove(struct region_list *l, paddr_t base, paddr_t end)
 	return true;
 }
 
+/* Nothing lies beyond: whole pages, and sums of them do not wrap. */
+#define PADDR_TOP (PAGE_MASK - PAGE_SIZE)
+
 /* The end of a range that may claim to go beyond the address space. */
 static paddr_t range_end(paddr_t base, size_t size)
 {
-	return size > ~0UL - PAGE_SIZE - base ? PAGE_MASK - PAGE_SIZE : base + size;
+	return base > PADDR_TOP || size > PADDR_TOP - base ? PADDR_TOP : base + size;
 }
 
 void memblock_add(paddr_t base, size_t size)
 {
 	paddr_t end = PAGE_ALIGN_DOWN(range_end(base, size));
 
-	base = PAGE_ALIGN(base);
+	base = base > PADDR_TOP ? PADDR_TOP : PAGE_ALIGN(base);
 	if (base < end && !list_insert(&memory, base, end))
 		pr_warn("memblock: too many ranges, RAM %lx-%lx is not used\n", base, end);
 }

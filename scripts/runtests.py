@@ -25,11 +25,11 @@ from harness import CLANG, LOCK, LOGS, OUT, PASS_STATUS, ROOT, RUNNING, SILENCE,
 # ---------------------------------------------------------------------------- groups
 
 
-def run_tap(command, wanted=0):
-    """A program on the host that prints TAP."""
+def run_tap(command, long_words=(), wanted=0):
+    """A program on the host that prints TAP. long_words: more arguments with --long."""
 
     def run(group, options):
-        process = group.start(command, on_line=group.results.feed)
+        process = group.start(command + list(long_words if options.long else ()), on_line=group.results.feed)
         process.child.stdin.close()
         status = process.end(600, limit(options))
         if not group.results.failed:
@@ -115,6 +115,9 @@ def all_groups():
     if have("tests/host/Makefile"):
         groups.append(Group("host", "mm code on the host, under sanitizers",
                             run_tap(["make", "-s", "-C", "tests/host", "test"])))
+    if have("tests/fuzz/Makefile"):
+        groups.append(Group("fuzz-host", "boot maps and initramfs archives, under libFuzzer",
+                            run_tap(["make", "-s", "-C", "tests/fuzz", "test"], ["RUNS=1000000"])))
     if have("tests/kernel/**/*.c"):
         for name, mem, extra, slow in (
                 ("kernel", "512", {}, False), ("kernel-16M", "16", {"INITRD": "none"}, False),
