@@ -162,6 +162,7 @@ user: $(USER_BIN) $(UTEST_BIN)
 INITRAMFS_EXTRA ?=
 -include tests/user/dyn.mk
 -include scripts/oracle.mk
+-include tests/procps/procps.mk
 
 ROOTFS := $(shell test -d rootfs && find rootfs -print)
 INITRAMFS_SRC := $(foreach p,$(INITRAMFS_EXTRA),$(firstword $(subst =, ,$(p))))
@@ -180,7 +181,7 @@ $(IMAGES): $(USER_IMAGE) $(ROOTFS) scripts/mkcpio.py $(O)/initramfs.list
 		$(foreach f,$(USER_IMAGE),$(f)=$(f:$(U)/image%=%)) $(EXTRA) --tree rootfs
 
 .PHONY: initramfs
-initramfs: $(IMAGES)
+initramfs: $(IMAGES) $(PROCPS_IMAGE)
 
 # ---------------------------------------------------------------------------- image
 

@@ -138,6 +138,11 @@ def all_groups():
             Group("boot-args", "parameters, initramfs files, endings", testcases.run_boot_args, {}, ["release"]),
             Group("serial", "the terminal: pastes, keys, jobs, full screen", testcases.run_serial, {}, ["release"]),
         ]
+    if os.path.exists("/usr/bin/pmap"):
+        groups.append(Group("procps", "the distribution's free, ps, top, pmap ... agree with /proc",
+                            run_boot(lambda options: "rdinit=/tests/run utest=procps"),
+                            {"MEM": "128", "BUILD": "debug", "INITRD": os.path.join(OUT, "initramfs-procps.cpio")},
+                            ["debug"]))
     boot = testcases.run_dialogue(DIALOGUE) if have("fs/*.c") else run_line
     for name, what, environment, builds in (
             ("boot", "release build to the prompt", {}, ["release"]),
