@@ -255,6 +255,18 @@ void d_move(struct dentry *old, struct dentry *target)
 	spin_unlock(&dcache_lock);
 }
 
+void d_exchange(struct dentry *a, struct dentry *b)
+{
+	spin_lock(&dcache_lock);
+	debug_assert(a->hashed && b->hashed);
+	unhash_locked(a);
+	unhash_locked(b);
+	swap_names(a, b);
+	hash_locked(a);
+	hash_locked(b);
+	spin_unlock(&dcache_lock);
+}
+
 bool d_is_empty(struct dentry *dir)
 {
 	spin_lock(&dcache_lock);

@@ -92,7 +92,7 @@ static int create_end(struct create_ctx *c, int err)
 	return err;
 }
 
-static kmode_t masked(kmode_t mode)
+kmode_t masked(kmode_t mode)
 {
 	struct fs_struct *fs = current->fs ? current->fs : &init_fs;
 
@@ -159,7 +159,9 @@ int vfs_link_path(const struct path *old, int dfd, const char *name)
 		err = -EPERM;
 	} else {
 		down_write(&inode->lock);
-		err = inode->nlink ? dir->ops->link(dir, c.dentry, inode) : -ENOENT;
+		err = inode->nlink || inode->linkable ? dir->ops->link(dir, c.dentry, inode) :
+							-ENOENT;
+		inode->linkable = inode->linkable && err;
 		up_write(&inode->lock);
 	}
 	return create_end(&c, err);
@@ -346,6 +348,8 @@ static int rename_lookup(struct rename *r)
 	r->old = d;
 	d = lookup_one(r->to.path.dentry, r->to.last, r->to.last_len, true);
 	if (!d) {
+		if (r->flags & RENAME_EXCHANGE)
+			return -ENOENT;
 		d = d_alloc(r->to.path.dentry, r->to.last, r->to.last_len);
 		if (!d)
 			return -ENOMEM;
@@ -359,27 +363,47 @@ static int rename_lookup(struct rename *r)
 /* A trailing slash promises a directory; a directory must not go into itself. */
 static int rename_check_shape(const struct rename *r)
 {
-	if (!S_ISDIR(r->old->inode->mode) && (r->from.slash || r->to.slash))
+	bool exchange = r->flags & RENAME_EXCHANGE;
+
+	if (exchange && r->to.slash && !S_ISDIR(r->new_->inode->mode))
+		return -ENOTDIR;
+	if (!S_ISDIR(r->old->inode->mode) && (r->from.slash || (r->to.slash && !exchange)))
 		return -ENOTDIR;
 	if (d_is_ancestor(r->old, r->to.path.dentry))
 		return -EINVAL;
 	if (r->new_->inode && d_is_ancestor(r->new_, r->from.path.dentry))
-		return -ENOTEMPTY;
+		return exchange ? -EINVAL : -ENOTEMPTY;
 	return 0;
 }
 
 static int rename_check_permission(const struct rename *r)
 {
-	bool is_dir = S_ISDIR(r->old->inode->mode);
+	bool is_dir = S_ISDIR(r->old->inode->mode), new_is_dir = is_dir;
+	bool exchange = r->flags & RENAME_EXCHANGE;
 	int err = may_delete(&r->from.path, r->old, is_dir);
 
 	if (err)
 		return err;
-	err = r->new_->inode ? may_delete(&r->to.path, r->new_, is_dir) :
+	if (exchange)
+		new_is_dir = S_ISDIR(r->new_->inode->mode);
+	err = r->new_->inode ? may_delete(&r->to.path, r->new_, new_is_dir) :
 			       may_create_in(&r->to.path);
 	/* A directory that moves gets another "..": it must be writable itself. */
 	if (!err && is_dir && r->from.path.dentry != r->to.path.dentry)
 		err = inode_permission(r->old->inode, MAY_WRITE);
+	if (!err && exchange && new_is_dir && r->from.path.dentry != r->to.path.dentry)
+		err = inode_permission(r->new_->inode, MAY_WRITE);
+	return err;
+}
+
+static int do_exchange(struct rename *r, struct inode *from, struct inode *to)
+{
+	int err = from->ops && from->ops->exchange ?
+			  from->ops->exchange(from, r->old, to, r->new_) :
+			  -EINVAL;
+
+	if (!err)
+		d_exchange(r->old, r->new_);
 	return err;
 }
 
@@ -399,6 +423,8 @@ static int rename_locked(struct rename *r)
 	err = rename_check_permission(r);
 	if (err)
 		return err;
+	if (r->flags & RENAME_EXCHANGE)
+		return do_exchange(r, from, to);
 	if (!from->ops || !from->ops->rename)
 		return -EPERM;
 	if (target)
@@ -441,8 +467,9 @@ int vfs_rename_path(int odfd, const char *old, int ndfd, const char *new_, unsig
 	struct rename r = {.flags = flags};
 	int err;
 
-	if (flags & ~RENAME_NOREPLACE)
-		return -EINVAL; /* as file systems without exchange and whiteouts say */
+	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
+	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL; /* for whiteouts, too: as file systems without them say */
 	err = walk_begin(&r.from, odfd, old, 0);
 	if (err)
 		return err;

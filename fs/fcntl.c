@@ -18,6 +18,9 @@ enum {
 	F_GETLK,
 	F_SETLK,
 	F_SETLKW,
+	F_OFD_GETLK = 36,
+	F_OFD_SETLK,
+	F_OFD_SETLKW,
 	F_DUPFD_CLOEXEC = 1030,
 	F_SETPIPE_SZ,
 	F_GETPIPE_SZ,
@@ -67,10 +70,14 @@ static long fcntl_file(int fd, struct file *f, unsigned int cmd, unsigned long a
 	case F_SETFL:
 		return set_flags(f, (unsigned int)arg);
 	case F_GETLK:
-		return fcntl_getlk(f, (void __user *)arg);
+	case F_OFD_GETLK:
+		return fcntl_getlk(f, (void __user *)arg, cmd == F_OFD_GETLK);
 	case F_SETLK:
 	case F_SETLKW:
-		return fcntl_setlk(f, (void __user *)arg, cmd == F_SETLKW);
+		return fcntl_setlk(f, (void __user *)arg, cmd == F_SETLKW, false);
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return fcntl_setlk(f, (void __user *)arg, cmd == F_OFD_SETLKW, true);
 	case F_SETPIPE_SZ:
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:

@@ -11,6 +11,7 @@ void d_pin_locked(struct dentry *d);
 bool d_unpin_locked(struct dentry *d);
 /* old takes target's place and name, target old's; target is in no tree. */
 void d_move(struct dentry *old, struct dentry *target);
+void d_exchange(struct dentry *a, struct dentry *b); /* each takes the other's place and name */
 bool d_is_ancestor(struct dentry *above, struct dentry *d); /* or the same */
 void d_genocide(struct dentry *root); /* unpins a whole tree; eats the root's reference */
 char *path_from_root(const struct path *p, const struct path *root, char *buf, size_t n,
@@ -41,15 +42,13 @@ static inline bool walk_last_is_dot(const struct walk *w)
 	       (w->last[0] == '.' && w->last[1] == '.' && w->last_len == 2);
 }
 struct dentry *lookup_one(struct dentry *dir, const char *name, size_t len, bool locked);
+kmode_t masked(kmode_t mode); /* less the umask */
 int may_create_in(const struct path *dir);
 int may_delete(const struct path *dir, struct dentry *victim, bool is_dir);
 void dirops_init(void);
 
 /* open.c, file_table.c */
 extern struct super_block pseudo_sb; /* of files that have no file system: pipes */
-/* References of its own on p. NULL on shortage. */
-struct file *file_alloc(const struct path *p, unsigned int flags,
-			const struct file_operations *ops);
 /* One for file_open_path(), so that nothing is created and then cannot be opened. NULL on shortage. */
 struct file *file_alloc_empty(void);
 void file_free_empty(struct file *f); /* NULL is fine */
@@ -60,19 +59,12 @@ int fd_of_new_file(struct file *f, unsigned int flags);              /* eats f, 
 int fd_dup(struct file *f, int from, unsigned int flags);            /* takes its own reference */
 int fd_replace(struct file *f, unsigned int fd, unsigned int flags); /* dup2 */
 void fd_close_range(unsigned int first, unsigned int last, bool cloexec);
-int fd_get_cloexec(int fd);
 int fd_set_cloexec(int fd, bool on);
 
 /* locks.c */
-long fcntl_getlk(struct file *f, void __user *arg);
-long fcntl_setlk(struct file *f, void __user *arg, bool wait);
+long fcntl_getlk(struct file *f, void __user *arg, bool ofd);
+long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd);
 
 /* select.c, stat.c ... */
-/* AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH as LOOKUP_*. */
-static inline unsigned int lookup_flags_of(int at_flags)
-{
-	return (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
-	       (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
-}
 int copy_path_at(int dfd, const char __user *name, unsigned int lookup_flags, struct path *out);
 void touch_mtime(struct inode *i); /* mtime and ctime: now */

@@ -4,7 +4,8 @@
  *
  * A lock is a byte range of an inode with an owner: flock's belong to the open file, fcntl's (POSIX)
  * to the process (its descriptor table), which loses them with its first close of any
- * descriptor of that file. flock's and fcntl's locks do not see each other, as on Linux.
+ * descriptor of that file, or (F_OFD_) to the open file as well. flock's and fcntl's locks do not see
+ * each other, as on Linux.
  *
  * An owner's own locks never overlap: a new one cuts the old ones down to what remains left and
  * right of it, so setting a lock needs at most two new structures; they are allocated before the
@@ -12,7 +13,7 @@
  *
  * All inodes share one spinlock and one queue of waiters. That is a few locks on a teaching machine;
  * a server would want them per inode. Simplified against Linux: POSIX locks that wait for one another
- * in a circle are not found out (EDEADLK), they wait until a signal; there are no OFD locks.
+ * in a circle are not found out (EDEADLK), they wait until a signal.
  */
 #include <fs/internal.h>
 #include <fs/vfs.h>
@@ -189,6 +190,7 @@ static void drop_locks(struct inode *inode, const void *owner, enum lock_kind ki
 void file_locks_release(struct file *f)
 {
 	drop_locks(f->inode, f, LOCK_KIND_FLOCK);
+	drop_locks(f->inode, f, LOCK_KIND_POSIX); /* OFD locks */
 }
 
 void posix_locks_release(struct file *f, struct files_struct *owner)
@@ -199,10 +201,12 @@ void posix_locks_release(struct file *f, struct files_struct *owner)
 /* --- fcntl -------------------------------------------------------------------------------- */
 
 /* The range that the user means. */
-static int lock_from_user(struct file *f, const struct flock *u, struct file_lock *l)
+static int lock_from_user(struct file *f, const struct flock *u, bool ofd, struct file_lock *l)
 {
 	loff_t base = u->whence == SEEK_CUR ? f->pos : f->inode->mapping.size;
 
+	if (ofd && u->pid)
+		return -EINVAL;
 	if (u->whence == SEEK_SET)
 		base = 0;
 	else if (u->whence != SEEK_CUR && u->whence != SEEK_END)
@@ -221,13 +225,13 @@ static int lock_from_user(struct file *f, const struct flock *u, struct file_loc
 	if (l->start < 0)
 		return -EINVAL;
 	l->kind = LOCK_KIND_POSIX;
-	l->owner = current->files;
+	l->owner = ofd ? (void *)f : (void *)current->files;
 	l->type = u->type;
-	l->pid = current->proc->pid;
+	l->pid = ofd ? -1 : current->proc->pid;
 	return 0;
 }
 
-long fcntl_getlk(struct file *f, void __user *arg)
+long fcntl_getlk(struct file *f, void __user *arg, bool ofd)
 {
 	struct file_lock want, *c;
 	struct flock u;
@@ -237,7 +241,7 @@ long fcntl_getlk(struct file *f, void __user *arg)
 		return -EFAULT;
 	if (u.type != F_RDLCK && u.type != F_WRLCK)
 		return -EINVAL;
-	err = lock_from_user(f, &u, &want);
+	err = lock_from_user(f, &u, ofd, &want);
 	if (err)
 		return err;
 	spin_lock(&file_lock_lock);
@@ -254,7 +258,7 @@ long fcntl_getlk(struct file *f, void __user *arg)
 	return copy_to_user(arg, &u, sizeof(u)) ? -EFAULT : 0;
 }
 
-long fcntl_setlk(struct file *f, void __user *arg, bool wait)
+long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd)
 {
 	struct file_lock want;
 	struct flock u;
@@ -262,7 +266,7 @@ long fcntl_setlk(struct file *f, void __user *arg, bool wait)
 
 	if (copy_from_user(&u, arg, sizeof(u)))
 		return -EFAULT;
-	err = lock_from_user(f, &u, &want);
+	err = lock_from_user(f, &u, ofd, &want);
 	if (err)
 		return err;
 	if (u.type == F_RDLCK ? !f->can_read : u.type == F_WRLCK ? !f->can_write : false)

@@ -16,7 +16,7 @@
  * only follow_mounts() on a real mountpoint searches the list.
  *
  * Simplified against Linux: one namespace; propagation types are accepted and mean nothing; a
- * remount to read-only does not look for writers; a mount cannot be moved.
+ * remount to read-only does not look for writers.
  */
 #include <fs/internal.h>
 #include <fs/tmpfs.h>
@@ -360,6 +360,50 @@ static int mount_bind(const char *source, struct path *at)
 	return err;
 }
 
+/* Is m at or below `above`? */
+static bool mount_is_below(const struct mount *m, const struct mount *above)
+{
+	bool below;
+
+	spin_lock(&dcache_lock);
+	while (m && m != above)
+		m = m->parent;
+	below = m;
+	spin_unlock(&dcache_lock);
+	return below;
+}
+
+static int mount_move(const char *source, struct path *at)
+{
+	struct path from __put(path) = {};
+	struct path old __put(path) = {};
+	struct mount *m;
+	int err;
+
+	if (!source || !*source)
+		return -EINVAL;
+	err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &from);
+	if (err)
+		return err;
+	m = from.mnt;
+	old = from;
+	path_get(&old);
+	if (from.dentry != m->root || !follow_up(&old) ||
+	    S_ISDIR(m->root->inode->mode) != S_ISDIR(at->dentry->inode->mode))
+		return -EINVAL;
+	if (mount_is_below(at->mnt, m))
+		return -ELOOP;
+	mount_get(m); /* detaching drops the one for being attached, attaching does not take it */
+	mount_detach(m, 0, &err);
+	if (!err)
+		err = mount_attach(m, at);
+	else
+		mount_put(m);
+	if (err == -ENOENT && mount_attach(m, &old))
+		mount_put(m); /* neither place is left */
+	return err;
+}
+
 static int mount_change(struct path *at, unsigned long flags, const char *options)
 {
 	struct super_block *sb = at->mnt->sb;
@@ -402,7 +446,7 @@ int do_mount(const char *source, const char *target, const char *type, unsigned 
 	else if (flags & MS_PROPAGATION)
 		err = at.dentry == at.mnt->root ? 0 : -EINVAL;
 	else if (flags & MS_MOVE)
-		err = -EINVAL;
+		err = mount_move(source, &at);
 	else
 		err = mount_new(source, &at, type, flags, options);
 	path_put(&at);

@@ -12,6 +12,7 @@
 #include <fs/vfs.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
+#include <kernel/lib/printf.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>
@@ -202,6 +203,29 @@ static struct file *how_file(struct open_how *how)
 	return f;
 }
 
+/* O_TMPFILE: a file in the directory dir, but without a name there. */
+static struct file *open_tmpfile(const struct path *dir, struct open_how *how)
+{
+	struct inode *di = dir->dentry->inode;
+	struct dentry *d __put(dentry) = NULL;
+	int err = mnt_want_write(dir->mnt);
+
+	if (!err)
+		err = inode_permission(di, MAY_WRITE | MAY_EXEC);
+	if (!err && (!di->ops || !di->ops->tmpfile))
+		err = -EOPNOTSUPP;
+	if (err)
+		return ERR_PTR(err);
+	d = d_alloc(dir->dentry, "#", 1);
+	err = d ? di->ops->tmpfile(di, d, S_IFREG | masked(how->mode & 07777)) : -ENOMEM;
+	if (err)
+		return ERR_PTR(err);
+	d->len = (u32)scnprintf(d->name, sizeof(d->name_inline), "#%lu", d->inode->ino);
+	d->unlinked = true;
+	d->inode->linkable = !(how->flags & O_EXCL);
+	return file_open_path(how_file(how), &(struct path){dir->mnt, d}, how->flags);
+}
+
 static struct file *open_found(const struct path *p, struct open_how *how)
 {
 	struct inode *i = p->dentry->inode;
@@ -212,6 +236,8 @@ static struct file *open_found(const struct path *p, struct open_how *how)
 		return ERR_PTR(-EISDIR);
 	if ((how->flags & O_DIRECTORY) && !S_ISDIR(i->mode))
 		return ERR_PTR(-ENOTDIR);
+	if (how->flags & __O_TMPFILE)
+		return open_tmpfile(p, how);
 	if (how->flags & O_PATH)
 		return file_open_path(how_file(how), p, how->flags);
 	if (how->created)
@@ -239,7 +265,6 @@ static struct file *open_found(const struct path *p, struct open_how *how)
 static struct dentry *open_create(struct walk *w, struct open_how *how)
 {
 	struct inode *dir = w->path.dentry->inode;
-	struct fs_struct *fs = current->fs ? current->fs : &init_fs;
 	struct dentry *d;
 	int err;
 
@@ -260,7 +285,7 @@ static struct dentry *open_create(struct walk *w, struct open_how *how)
 		d = ERR_PTR(-ENOMEM);
 		goto out;
 	}
-	err = dir->ops->create(dir, d, S_IFREG | (how->mode & 07777 & ~READ_ONCE(fs->umask)), 0);
+	err = dir->ops->create(dir, d, S_IFREG | masked(how->mode & 07777), 0);
 	if (err) {
 		dput(d);
 		d = ERR_PTR(err);
@@ -317,8 +342,9 @@ static int open_check_flags(struct open_how *how)
 		how->acc = 0;
 		return 0;
 	}
-	if (how->flags & __O_TMPFILE)
-		return -EOPNOTSUPP; /* upon which the caller makes a file and unlinks it */
+	if ((how->flags & __O_TMPFILE) &&
+	    ((how->flags & (O_DIRECTORY | O_CREAT)) != O_DIRECTORY || !(how->acc & MAY_WRITE)))
+		return -EINVAL;
 	if (how->flags & O_TRUNC)
 		how->acc |= MAY_WRITE;
 	if ((how->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
@@ -362,16 +388,16 @@ struct file *filp_open(const char *name, unsigned int flags, kmode_t mode)
 	return do_filp_open(AT_FDCWD, name, flags, mode);
 }
 
-struct file *open_exec(const char *name)
+struct file *open_exec(int dfd, const char *name, unsigned int lookup_flags)
 {
 	struct open_how how = {.flags = O_RDONLY, .acc = MAY_EXEC};
 	struct path p __put(path) = {};
-	int err = path_lookup(AT_FDCWD, name, LOOKUP_FOLLOW, &p);
+	int err = path_lookup(dfd, name, lookup_flags, &p);
 
-	if (!err && !S_ISREG(p.dentry->inode->mode))
-		err = -EACCES;
 	if (!err)
 		err = may_open(&p, &how);
+	if (!err && !S_ISREG(p.dentry->inode->mode))
+		err = -EACCES;
 	return err ? ERR_PTR(err) : file_open_path(file_alloc_empty(), &p, O_RDONLY);
 }
 

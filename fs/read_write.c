@@ -24,6 +24,10 @@
 #define IOV_MAX  1024
 #define IOV_FAST 8
 
+#define RWF_HIPRI 1u
+#define RWF_DSYNC 2u
+#define RWF_SYNC  4u
+
 /* --- position ----------------------------------------------------------------------------- */
 
 loff_t no_llseek(struct file *f __unused, loff_t off __unused, int whence __unused)
@@ -437,6 +441,18 @@ SYSCALL3(writev, int, fd, const struct iovec __user *, iov, unsigned long, nr)
 	return do_rwv(fd, iov, nr, NULL, true);
 }
 
+/* Position -1 is the file's own. Of the flags those mean nothing here that ask for storage or for
+ * polling it; RWF_NOWAIT and RWF_APPEND are refused, as Linux refuses them where a file cannot. */
+static ssize_t do_rwv2(int fd, const struct iovec __user *iov, unsigned long nr, loff_t pos,
+		       unsigned int flags, bool write)
+{
+	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+		return -EOPNOTSUPP;
+	if (pos < -1)
+		return -EINVAL;
+	return do_rwv(fd, iov, nr, pos == -1 ? NULL : &pos, write);
+}
+
 SYSCALL4(preadv, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos)
 {
 	return pos < 0 ? -EINVAL : do_rwv(fd, iov, nr, &pos, false);
@@ -445,4 +461,16 @@ SYSCALL4(preadv, int, fd, const struct iovec __user *, iov, unsigned long, nr, l
 SYSCALL4(pwritev, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos)
 {
 	return pos < 0 ? -EINVAL : do_rwv(fd, iov, nr, &pos, true);
+}
+
+SYSCALL6(preadv2, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos,
+	 unsigned long, unused __unused, unsigned int, flags)
+{
+	return do_rwv2(fd, iov, nr, pos, flags, false);
+}
+
+SYSCALL6(pwritev2, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos,
+	 unsigned long, unused __unused, unsigned int, flags)
+{
+	return do_rwv2(fd, iov, nr, pos, flags, true);
 }

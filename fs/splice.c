@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copying between two files inside the kernel: sendfile(2).
+ * Copying between two files inside the kernel: sendfile(2) and copy_file_range(2).
  *
  * Through one page of bounce buffer: from the page cache of a regular file into a regular file, or
  * into what takes kernel memory (kwrite: pipes, /dev/null). Other targets get EINVAL, upon which
@@ -112,4 +112,63 @@ SYSCALL4(sendfile, int, out_fd, int, in_fd, loff_t __user *, upos, size_t, n)
 		return -EBADF;
 	ret = sendfile_files(out, in, upos ? &pos : NULL, n);
 	return upos && ret >= 0 && put_user(pos, upos) ? -EFAULT : ret;
+}
+
+/* --- copy_file_range ---------------------------------------------------------------------- */
+
+static int check_copy_files(const struct file *in, const struct file *out)
+{
+	if (S_ISDIR(in->inode->mode) || S_ISDIR(out->inode->mode))
+		return -EISDIR;
+	if (!S_ISREG(in->inode->mode) || !S_ISREG(out->inode->mode))
+		return -EINVAL;
+	if (!in->can_read || !out->can_write || (out->flags & O_APPEND))
+		return -EBADF;
+	return in->inode->sb == out->inode->sb ? 0 : -EXDEV;
+}
+
+static ssize_t copy_range(struct file *in, loff_t *ipos, struct file *out, loff_t *opos, size_t n)
+{
+	u64 size = (u64)in->inode->mapping.size, from = (u64)*ipos, to = (u64)*opos;
+	int err = check_copy_files(in, out);
+
+	if (err)
+		return err;
+	if (from + n < from || to + n < to)
+		return -EOVERFLOW;
+	n = from < size ? min(n, size - from) : 0;
+	if (in->inode == out->inode && to < from + n && from < to + n)
+		return -EINVAL;
+	if (*ipos < 0 || *opos < 0)
+		return -EINVAL;
+	if (!n)
+		return 0;
+	return in_page_cache(in) && in_page_cache(out) ?
+		       copy_bytes(in, ipos, out, opos, min(n, MAX_RW_COUNT)) :
+		       -EINVAL;
+}
+
+SYSCALL6(copy_file_range, int, in_fd, loff_t __user *, uin, int, out_fd, loff_t __user *, uout,
+	 size_t, n, unsigned int, flags)
+{
+	struct file *in __put(file) = fget(in_fd), *out __put(file) = fget(out_fd);
+	loff_t ipos, opos;
+	ssize_t ret;
+
+	if (!in || !out)
+		return -EBADF;
+	ipos = in->pos;
+	opos = out->pos;
+	if ((uin && get_user(ipos, uin)) || (uout && get_user(opos, uout)))
+		return -EFAULT;
+	if (flags)
+		return -EINVAL;
+	ret = copy_range(in, &ipos, out, &opos, n);
+	if (ret <= 0)
+		return ret;
+	if (!uin)
+		in->pos = ipos;
+	if (!uout)
+		out->pos = opos;
+	return (uin && put_user(ipos, uin)) || (uout && put_user(opos, uout)) ? -EFAULT : ret;
 }

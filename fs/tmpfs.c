@@ -152,6 +152,17 @@ static int tmpfs_create(struct inode *dir, struct dentry *d, kmode_t mode, kdev_
 	return 0;
 }
 
+static int tmpfs_tmpfile(struct inode *dir, struct dentry *d, kmode_t mode)
+{
+	struct inode *i = tmpfs_inode(dir->sb, dir, mode, 0);
+
+	if (IS_ERR(i))
+		return (int)PTR_ERR(i);
+	i->nlink = 0;
+	d_set_inode(d, i);
+	return 0;
+}
+
 static int tmpfs_mkdir(struct inode *dir, struct dentry *d, kmode_t mode)
 {
 	int err = tmpfs_create(dir, d, mode, 0);
@@ -226,6 +237,19 @@ static int tmpfs_rename(struct inode *od, struct dentry *old, struct inode *nd, 
 	return 0;
 }
 
+static int tmpfs_exchange(struct inode *od, struct dentry *old, struct inode *nd,
+			  struct dentry *new_)
+{
+	int moved = S_ISDIR(old->inode->mode) - S_ISDIR(new_->inode->mode);
+
+	od->nlink -= (u32)moved;
+	nd->nlink += (u32)moved;
+	touch_mtime(od);
+	touch_mtime(nd);
+	old->inode->ctime = new_->inode->ctime = nd->ctime;
+	return 0;
+}
+
 static int tmpfs_readlink(struct inode *i, char *buf, size_t n)
 {
 	size_t len = min((size_t)i->mapping.size, n);
@@ -237,11 +261,13 @@ static int tmpfs_readlink(struct inode *i, char *buf, size_t n)
 static const struct inode_operations tmpfs_dir_ops = {
 	.create = tmpfs_create,
 	.mkdir = tmpfs_mkdir,
+	.tmpfile = tmpfs_tmpfile,
 	.symlink = tmpfs_symlink,
 	.link = tmpfs_link,
 	.unlink = tmpfs_unlink,
 	.rmdir = tmpfs_rmdir,
 	.rename = tmpfs_rename,
+	.exchange = tmpfs_exchange,
 };
 
 static const struct inode_operations tmpfs_link_ops = {
@@ -391,7 +417,7 @@ static const struct file_operations tmpfs_file_fops = {
 
 /* --- unnamed files ------------------------------------------------------------------------ */
 
-static struct file *shmem_file(const char *name, loff_t size, unsigned int seals)
+struct file *shmem_file(const char *name, loff_t size, unsigned int seals)
 {
 	struct inode *i = tmpfs_inode(shm_sb, NULL, S_IFREG | 0777, 0);
 

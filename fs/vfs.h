@@ -106,6 +106,7 @@ struct inode {
 	atomic_t count;
 	atomic_t write_count;   /* > 0: open for writing; < 0: denied (it is being executed) */
 	unsigned int seals;     /* (i) F_SEAL_* of a memfd */
+	bool linkable;          /* (i) an O_TMPFILE: may be given a name though it has none */
 	struct pipe *pipe;      /* (pipe's lock table) of a FIFO or pipe that is open */
 	struct list_head locks; /* (file_lock_lock) struct file_lock: fcntl and flock */
 	void *private;          /* the file system's */
@@ -233,12 +234,17 @@ struct inode_operations { /* NULL: not possible there (EPERM, ENOTDIR ...) */
 	int (*create)(struct inode *dir, struct dentry *d, kmode_t mode,
 		      kdev_t rdev); /* any type but dir, link */
 	int (*mkdir)(struct inode *dir, struct dentry *d, kmode_t mode);
+	/* A file without a name (O_TMPFILE): d->inode is set, with nlink 0. */
+	int (*tmpfile)(struct inode *dir, struct dentry *d, kmode_t mode);
 	int (*symlink)(struct inode *dir, struct dentry *d, const char *target);
 	int (*link)(struct inode *dir, struct dentry *d, struct inode *target);
 	int (*unlink)(struct inode *dir, struct dentry *d);
 	int (*rmdir)(struct inode *dir, struct dentry *d);
 	int (*rename)(struct inode *old_dir, struct dentry *old, struct inode *new_dir,
 		      struct dentry *new_);
+	/* The same with RENAME_EXCHANGE: both exist. */
+	int (*exchange)(struct inode *old_dir, struct dentry *old, struct inode *new_dir,
+			struct dentry *new_);
 	/* Target of a symbolic link into buf; length or -errno. */
 	int (*readlink)(struct inode *inode, char *buf, size_t n);
 	/* Magic links (/proc/PID/exe, fd/N): the place itself; takes references. */
@@ -339,6 +345,7 @@ int get_unused_fd(int from, unsigned int flags);
 void put_unused_fd(int fd);
 void fd_install(int fd, struct file *f); /* eats the reference */
 int close_fd(int fd);
+int fd_get_cloexec(int fd); /* or -EBADF */
 struct files_struct *files_alloc(void);
 struct files_struct *files_dup(struct files_struct *old); /* fork; ERR_PTR */
 struct files_struct *files_get(struct files_struct *f);   /* CLONE_FILES */
@@ -361,6 +368,12 @@ unsigned int files_size(struct files_struct *files); /* entries it has room for 
 /* A file that is no path's (pipes, memfd, shared memory). inode's reference is eaten. ERR_PTR. */
 struct file *file_alloc_pseudo(struct inode *inode, const char *name, unsigned int flags,
 			       const struct file_operations *ops);
+
+/* A file without a file system, in memory (memfd, System V); seals: F_SEAL_*. ERR_PTR. */
+struct file *shmem_file(const char *name, loff_t size, unsigned int seals);
+/* Another open file of what f is, for f's path. NULL on shortage. */
+struct file *file_alloc(const struct path *p, unsigned int flags,
+			const struct file_operations *ops);
 
 /* Text that is being executed is not written, and the other way round: 0 or -ETXTBSY. */
 int deny_write_access(struct inode *inode) __must_check;
@@ -395,6 +408,12 @@ void get_fs_pwd(struct path *out);
 #define LOOKUP_FOLLOW       0x1
 #define LOOKUP_DIRECTORY    0x2
 #define LOOKUP_EMPTY        0x4
+/* AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH as LOOKUP_*. */
+static inline unsigned int lookup_flags_of(int at_flags)
+{
+	return (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+	       (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+}
 
 /* A path string from the user, in a kmalloc'ed PATH_MAX buffer: ERR_PTR(-EFAULT, -ENAMETOOLONG, -ENOENT if
  * empty without LOOKUP_EMPTY, -ENOMEM). Free with putname(). */
@@ -403,7 +422,7 @@ int path_lookup(int dfd, const char *name, unsigned int lookup_flags, struct pat
 /* The kernel's own open: ERR_PTR on failure. */
 struct file *filp_open(const char *name, unsigned int flags, kmode_t mode);
 /* For exec: opens for reading, requires x permission and a regular file (EACCES), not noexec mount. */
-struct file *open_exec(const char *name);
+struct file *open_exec(int dfd, const char *name, unsigned int lookup_flags);
 /* Counts a transfer, or an attempt, for /proc/PID/io; ret. */
 ssize_t count_io(ssize_t ret, bool write);
 ssize_t kernel_read(struct file *f, void *buf, size_t n, loff_t pos);
@@ -446,6 +465,7 @@ int vfs_mkdir_path(int dfd, const char *name, kmode_t mode);
 int vfs_symlink_path(int dfd, const char *target, const char *name);
 int vfs_link_path(const struct path *old, int dfd, const char *name);
 #define RENAME_NOREPLACE 1u
+#define RENAME_EXCHANGE  2u
 int vfs_rename_path(int odfd, const char *old, int ndfd, const char *new_, unsigned int flags);
 int vfs_unlink_path(int dfd, const char *name);
 int vfs_rmdir_path(int dfd, const char *name);
@@ -454,6 +474,10 @@ int vfs_rmdir_path(int dfd, const char *name);
 extern spinlock_t dcache_lock; /* LOCK_DCACHE */
 struct dentry *dget(struct dentry *d);
 void dput(struct dentry *d); /* sleeps when it is the last */
+static inline void __put_dentry(struct dentry **d)
+{
+	dput(*d);
+}
 /* A dentry for name in parent, count 1, in no tree yet, without inode. NULL on shortage. */
 struct dentry *d_alloc(struct dentry *parent, const char *name, size_t len);
 /* The root of a new super block. Eats the inode's reference, on failure too. */

@@ -119,7 +119,7 @@ fail:
 static int interp_open(struct elf_program *p, const char *path)
 {
 	char head[EXEC_HEAD_SIZE] = {0};
-	struct file *f = open_exec(path);
+	struct file *f = open_exec(AT_FDCWD, path, LOOKUP_FOLLOW);
 	ssize_t n;
 
 	if (IS_ERR(f))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * execve: the running process gets a new program.
+ * execve and execveat: the running process gets a new program.
  *
  * Idea: the new address space is built aside, complete with program, interpreter, stack and
  * arguments, while the old one still runs: whatever goes wrong on the way (a bad header, no memory,
@@ -21,6 +21,7 @@
 #include <kernel/elf.h>
 #include <kernel/exec.h>
 #include <kernel/internal.h>
+#include <kernel/lib/printf.h>
 #include <kernel/lib/string.h>
 #include <kernel/syscall.h>
 #include <kernel/x86/cpu.h>
@@ -42,9 +43,9 @@ static void exec_close_file(struct exec *e)
 	e->file = NULL;
 }
 
-static int exec_open(struct exec *e, const char *path)
+static int exec_open(struct exec *e, int dfd, const char *path, unsigned int lookup_flags)
 {
-	struct file *f = open_exec(path);
+	struct file *f = open_exec(dfd, path, lookup_flags);
 	ssize_t n;
 	int err;
 
@@ -124,13 +125,15 @@ static void pop_prefix(struct exec *e)
 static int exec_resolve(struct exec *e)
 {
 	const char *path = e->filename;
-	int err = exec_open(e, path);
+	int err = exec_open(e, e->dfd, e->path, e->lookup_flags);
 
 	for (int depth = 0; !err && e->head[0] == '#' && e->head[1] == '!'; depth++) {
 		char *script;
 
 		if (depth == MAX_INTERPRETERS)
 			return -ELOOP;
+		if (e->fd_name && !depth && fd_get_cloexec(e->dfd))
+			return -ENOENT; /* the interpreter would not find it */
 		script = kstrdup(path, GFP_KERNEL);
 		if (!script)
 			return -ENOMEM;
@@ -139,7 +142,7 @@ static int exec_resolve(struct exec *e)
 		err = parse_script(e, script, &path);
 		kfree(script);
 		if (!err)
-			err = exec_open(e, path);
+			err = exec_open(e, AT_FDCWD, path, LOOKUP_FOLLOW);
 	}
 	if (!err)
 		err = elf_open(&e->prog, e->file, e->head);
@@ -320,6 +323,7 @@ static void exec_commit(struct exec *e, struct task *t)
 	t->altstack = (struct stack_info){0};
 	t->restart.fn = NULL;
 	t->set_child_tid = NULL;
+	rseq_set(t, NULL, 0);
 	t->trap_nr = t->trap_err = t->trap_cr2 = 0;
 	t->exit_signal = SIGCHLD;
 	t->personality = e->personality;
@@ -357,11 +361,27 @@ static void exec_free(struct exec *e)
 	while (e->nr_prefix)
 		pop_prefix(e);
 	kvfree(e->args);
+	kfree(e->fd_name);
 	kfree(e);
 }
 
-static int exec_common(const char *path, const struct arg_source *argv,
-		       const struct arg_source *envp)
+/* What is found through a descriptor gets a name by which an interpreter can open it. */
+static int exec_name(struct exec *e)
+{
+	size_t n = strlen(e->path) + 24;
+
+	e->filename = e->path;
+	if (e->dfd == AT_FDCWD || e->path[0] == '/')
+		return 0;
+	e->filename = e->fd_name = kmalloc(n, GFP_KERNEL);
+	if (!e->fd_name)
+		return -ENOMEM;
+	scnprintf(e->fd_name, n, *e->path ? "/dev/fd/%d/%s" : "/dev/fd/%d", e->dfd, e->path);
+	return 0;
+}
+
+static int exec_common(int dfd, const char *path, unsigned int lookup_flags,
+		       const struct arg_source *argv, const struct arg_source *envp)
 {
 	struct exec *e = kzalloc(sizeof(*e), GFP_KERNEL);
 	struct task *t = current;
@@ -369,9 +389,13 @@ static int exec_common(const char *path, const struct arg_source *argv,
 
 	if (!e)
 		return -ENOMEM;
-	e->filename = path;
+	e->dfd = dfd;
+	e->path = path;
+	e->lookup_flags = lookup_flags;
 	t->in_execve = true;
-	err = exec_resolve(e);
+	err = exec_name(e);
+	if (!err)
+		err = exec_resolve(e);
 	if (!err)
 		err = exec_arguments(e, argv, envp);
 	if (!err) {
@@ -389,30 +413,22 @@ static int exec_common(const char *path, const struct arg_source *argv,
 	return err;
 }
 
-long do_execve(const char *path, const char __user *const __user *argv,
-	       const char __user *const __user *envp)
-{
-	struct arg_source a = {.vec = argv}, v = {.vec = envp};
-
-	return exec_common(path, &a, &v);
-}
-
 int kernel_execve(const char *path, const char *const *argv, const char *const *envp)
 {
 	struct arg_source a = {argv, true}, v = {envp, true};
 
-	return exec_common(path, &a, &v);
+	return exec_common(AT_FDCWD, path, LOOKUP_FOLLOW, &a, &v);
 }
 
-SYSCALL3(execve, const char __user *, upath, const char __user *const __user *, argv,
-	 const char __user *const __user *, envp)
+SYSCALL5(execveat, int, dfd, const char __user *, upath, const char __user *const __user *, argv,
+	 const char __user *const __user *, envp, int, flags)
 {
-	char *path = getname(upath, 0);
-	long err;
+	struct arg_source a = {.vec = argv}, v = {.vec = envp};
+	char *path __put(name) = NULL;
 
-	if (IS_ERR(path))
-		return PTR_ERR(path);
-	err = do_execve(path, argv, envp);
-	putname(path);
-	return err;
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	path = getname(upath, lookup_flags_of(flags));
+	return IS_ERR(path) ? PTR_ERR(path) :
+			      exec_common(dfd, path, lookup_flags_of(flags), &a, &v);
 }

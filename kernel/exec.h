@@ -40,7 +40,11 @@ struct arg {
 };
 
 struct exec {
-	const char *filename; /* as execve was given it */
+	int dfd; /* as the call was given it */
+	const char *path;
+	unsigned int lookup_flags;
+	char *fd_name;        /* kmalloc'ed: "/dev/fd/N/path" for one below an open directory */
+	const char *filename; /* that, or path: what the program sees as its own name */
 	struct file *file;    /* the program itself, after #! */
 	char head[EXEC_HEAD_SIZE];
 	struct arg prefix[2 * MAX_INTERPRETERS + 1]; /* of #!, the first one last */

@@ -145,6 +145,8 @@ static void copy_task_fields(struct task *t, const struct clone_request *rq)
 		t->altstack = me->altstack;
 	t->set_child_tid = rq->flags & CLONE_CHILD_SETTID ? rq->ctid : NULL;
 	t->clear_child_tid = rq->flags & CLONE_CHILD_CLEARTID ? rq->ctid : NULL;
+	if (!(rq->flags & CLONE_VM))
+		rseq_set(t, me->rseq, me->rseq_sig);
 	t->flt_base_min = me->flt_base_min; /* a thread's; else task_attach_mm_counts() */
 	t->flt_base_maj = me->flt_base_maj;
 }

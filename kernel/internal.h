@@ -131,6 +131,11 @@ void task_tick(struct thread *t); /* itimer.c: sched_hooks.tick */
 /* --- sigframe.c */
 int setup_rt_frame(struct ksignal *ks, sigset_t *oldset, struct trapframe *tf);
 
+/* --- rseq.c */
+void rseq_set(struct task *t, struct rseq __user *r, u32 sig); /* NULL: none */
+int rseq_signal(struct trapframe *tf);  /* before a handler's frame; -errno: SIGSEGV */
+void rseq_resume(struct trapframe *tf); /* TWORK_RSEQ */
+
 /* --- futex.c */
 void futex_init(void); /* at boot, by task_init() */
 void exit_robust_list(struct task *t);
@@ -141,6 +146,7 @@ void itimer_real_fn(struct timer *tm);
 
 /* --- others */
 void rlimits_init(struct process *p);
+struct mm_struct *own_mm(void); /* with the limits of this moment: sys_mm.c */
 void rlimits_to_mm(struct process *p, struct mm_struct *mm);
 void creds_changed(void);                  /* the running task's: mm->may_lock, dumpable */
 bool user_owns_process(struct process *p); /* euid matches, or root */

@@ -254,7 +254,7 @@ static void handle_signal(struct ksignal *ks, struct trapframe *tf)
 	if (in_syscall(tf))
 		restart_before_handler(tf, &ks->ka);
 	tf->orig_rax = (u64)-1; /* further signals must not restart it again */
-	if (setup_rt_frame(ks, &oldset, tf)) {
+	if (rseq_signal(tf) || setup_rt_frame(ks, &oldset, tf)) {
 		force_sigsegv(ks->sig);
 		return;
 	}
@@ -291,6 +291,8 @@ void exit_to_user(struct trapframe *tf)
 			do_signal(tf);
 		else if (thread->work & TWORK_RESTORE)
 			restore_saved_sigmask();
+		else if (thread->work & TWORK_RSEQ)
+			rseq_resume(tf);
 		else if (!need_resched())
 			return;
 	}

@@ -22,6 +22,7 @@ struct files_struct;
 struct fs_struct;
 struct file;
 struct tty;
+struct rseq;
 
 #define RLIM_NLIMITS  16
 #define RLIM_INFINITY (~0UL)
@@ -172,6 +173,8 @@ struct task {
 	} altstack;
 	int exit_signal; /* to the parent; 17 */
 	pid_t __user *set_child_tid, *clear_child_tid;
+	struct rseq __user *rseq; /* registered: rseq.c */
+	u32 rseq_sig;
 	void __user *robust_list;
 	size_t robust_len;
 	struct restart_block {
@@ -229,9 +232,6 @@ extern void (*tty_session_exit_hook)(struct process *leader);
 extern void (*tty_info_hook)(const struct tty *tty, kdev_t *dev, pid_t *pgrp);
 void do_exit(int status_word) __noreturn;       /* this thread */
 void do_group_exit(int status_word) __noreturn; /* the process */
-/* exec of path (kernel string) in the running task; argv/envp: the user's arrays. */
-long do_execve(const char *path, const char __user *const __user *argv,
-	       const char __user *const __user *envp);
 
 static inline bool capable(void) /* the one privilege: root's */
 {

@@ -122,11 +122,16 @@ SYSCALL2(clock_getres, int, id, struct timespec64 __user *, uts)
 	return uts && copy_to_user(uts, &ts, sizeof(ts)) ? -EFAULT : 0;
 }
 
-static int set_realtime(ktime_t now)
+/* A time of which 30 more years still can be counted, and not before the machine was started. */
+static int set_realtime(const struct timespec64 *ts)
 {
+	if (!timespec_valid(ts) || ts->tv_sec >= KTIME_MAX / NSEC_PER_SEC - 30L * 365 * 86400)
+		return -EINVAL;
 	if (!capable())
 		return -EPERM;
-	ktime_set_real(now);
+	if (from_timespec(ts) < ktime_get())
+		return -EINVAL;
+	ktime_set_real(from_timespec(ts));
 	return 0;
 }
 
@@ -138,7 +143,7 @@ SYSCALL2(clock_settime, int, id, const struct timespec64 __user *, uts)
 		return -EINVAL;
 	if (copy_from_user(&ts, uts, sizeof(ts)))
 		return -EFAULT;
-	return timespec_valid(&ts) ? set_realtime(from_timespec(&ts)) : -EINVAL;
+	return set_realtime(&ts);
 }
 
 struct timezone {
@@ -154,6 +159,29 @@ SYSCALL2(gettimeofday, struct timeval64 __user *, utv, struct timezone __user *,
 	if (utv && copy_to_user(utv, &tv, sizeof(tv)))
 		return -EFAULT;
 	return utz && copy_to_user(utz, &timezone, sizeof(timezone)) ? -EFAULT : 0;
+}
+
+SYSCALL2(settimeofday, const struct timeval64 __user *, utv, const struct timezone __user *, utz)
+{
+	struct timezone tz = timezone;
+	struct timeval64 tv = {};
+	struct timespec64 ts;
+
+	if (utv && copy_from_user(&tv, utv, sizeof(tv)))
+		return -EFAULT;
+	if (tv.tv_usec < 0 || tv.tv_usec >= 1000000)
+		return -EINVAL;
+	if (utz && copy_from_user(&tz, utz, sizeof(tz)))
+		return -EFAULT;
+	ts = (struct timespec64){tv.tv_sec, tv.tv_usec * NSEC_PER_USEC};
+	if (!timespec_valid(&ts))
+		return -EINVAL;
+	if (!capable())
+		return -EPERM;
+	if (tz.minuteswest > 15 * 60 || tz.minuteswest < -15 * 60)
+		return -EINVAL;
+	timezone = tz;
+	return utv ? set_realtime(&ts) : 0;
 }
 
 SYSCALL1(time, s64 __user *, ut)

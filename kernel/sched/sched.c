@@ -219,6 +219,8 @@ static struct thread *pick_next(struct run_queue *rq)
 static void switch_threads(struct run_queue *rq, struct thread *prev, struct thread *next)
 {
 	rq->nr_switches++;
+	if (unlikely(prev->switch_work))
+		__atomic_fetch_or(&prev->work, prev->switch_work, __ATOMIC_SEQ_CST);
 	rq->curr = next;
 	next->on_cpu = true;
 	if (sched_hooks.switch_mm)

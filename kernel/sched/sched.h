@@ -37,6 +37,7 @@ enum thread_state {
 /* thread->work; set by anyone, atomically. */
 #define TWORK_SIGNAL  0x1 /* signals to look at: also what ends an interruptible sleep */
 #define TWORK_RESTORE 0x2 /* a system call's temporary signal mask ends */
+#define TWORK_RSEQ    0x4 /* a restartable sequence was left alone: kernel/rseq.c */
 
 struct thread {
 	/* used by assembly: offsets are checked in kernel/sched/switch.c */
@@ -44,6 +45,7 @@ struct thread {
 	u64 kstack_top;       /* (c) */
 	unsigned long canary; /* (c) stack protector's */
 	u32 work;             /* (a) TWORK_*: to do before user mode; entry.S tests it for 0 */
+	u32 switch_work;      /* own: what of it each switch to another thread sets */
 
 	int state;              /* (r) enum thread_state */
 	unsigned int flags;     /* THREAD_*, own */

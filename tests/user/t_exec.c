@@ -835,3 +835,48 @@ TEST(setuid_bit, "set-user-id files: effective ids of the file, AT_SECURE")
 	});
 	CHECK_EXIT(pid, 0);
 }
+
+static long execat(int dfd, const char *path, int flags)
+{
+	char *argv[] = {"sh", "-c", "exit 7", NULL}, *envp[] = {NULL};
+
+	return syscall(SYS_execveat, dfd, path, argv, envp, flags);
+}
+
+TEST(execveat_names,
+     "a program named by a descriptor, relative to one, or behind a link not followed")
+{
+	int dir = OK(open("/bin", O_RDONLY | O_DIRECTORY));
+	int sh = OK(open("/bin/sh", O_RDONLY)), path = OK(open("/bin/sh", O_PATH | O_CLOEXEC));
+
+	NEEDS(execat(-1, "sh", 0x8000));
+	CHECK_EXIT(CHILD({ OK(execat(dir, "sh", 0)); }), 7);
+	CHECK_EXIT(CHILD({ OK(execat(-1, "/bin/sh", 0)); }), 7);
+	CHECK_EXIT(CHILD({ OK(execat(sh, "", AT_EMPTY_PATH)); }), 7);
+	CHECK_EXIT(CHILD({ OK(execat(path, "", AT_EMPTY_PATH)); }), 7);
+	CHECK_ERRNO(execat(sh, "", 0), ENOENT);
+	CHECK_ERRNO(execat(dir, "absent", 0), ENOENT);
+	CHECK_ERRNO(execat(-1, "sh", 0), EBADF);
+	CHECK_ERRNO(execat(sh, "sh", 0), ENOTDIR);
+	CHECK_ERRNO(execat(dir, "", AT_EMPTY_PATH), EACCES);
+	CHECK_ERRNO(execat(dir, "sh", 1), EINVAL);
+	OK(symlink("/bin/sh", "link"));
+	CHECK_EXIT(CHILD({ OK(execat(AT_FDCWD, "link", 0)); }), 7);
+	CHECK_ERRNO(execat(AT_FDCWD, "link", AT_SYMLINK_NOFOLLOW), ELOOP);
+}
+
+TEST(execveat_script, "a script run by descriptor: its interpreter must be able to open it")
+{
+	int fd = ut_file("script", "#!/bin/sh\nexit 9\n", 17);
+
+	NEEDS(execat(-1, "sh", 0x8000));
+	if (symlink("/proc/self/fd", "/dev/fd"))
+		CHECK_EQ(errno, EEXIST);
+	OK(fchmod(fd, 0755));
+	OK(close(fd));
+	fd = OK(open("script", O_RDONLY));
+	CHECK_EXIT(CHILD({ OK(execat(fd, "", AT_EMPTY_PATH)); }), 9);
+	CHECK_EXIT(CHILD({ OK(execat(OK(open(".", O_RDONLY)), "script", 0)); }), 9);
+	OK(fcntl(fd, F_SETFD, FD_CLOEXEC));
+	CHECK_ERRNO(execat(fd, "", AT_EMPTY_PATH), ENOENT);
+}
