@@ -5,12 +5,13 @@
  * mm looks at them, so that a limit changed a moment ago counts.
  */
 #include <fs/vfs.h>
+#include <kernel/internal.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>
 #include <kernel/x86/uaccess.h>
 #include <mm/vma.h>
 
-static struct mm_struct *own_mm(void)
+struct mm_struct *own_mm(void)
 {
 	struct mm_struct *mm = current_mm();
 

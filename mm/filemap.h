@@ -83,6 +83,9 @@ struct mappable {
 /* A new unnamed tmpfs-like file for MAP_SHARED|MAP_ANONYMOUS and /dev/zero; provided by fs/tmpfs.c
  * through this hook. ERR_PTR on failure; the caller owns the reference. */
 extern struct mappable *(*shmem_file_setup)(size_t size);
+/* Charges a new one of len bytes with the promise for all its pages: to the file, not to a space, as it
+ * may outlive that; truncate_all() gives it back. 0 or -ENOMEM. */
+int shmem_promise(struct mappable *file, size_t len) __must_check;
 
 /* The cached page at index, referenced, or NULL (also for a value entry). */
 struct page *find_get_page(struct address_space *m, u64 index);

@@ -296,8 +296,15 @@ static int map_region(struct mmap_request *r, struct vma_graveyard *dead)
 	return 0;
 }
 
-/* The object behind a shared anonymous mapping. The promise for all its pages is charged to it, not
- * to the space, as it may outlive that; truncate_all() gives it back. */
+int shmem_promise(struct mappable *file, size_t len)
+{
+	if (commit_charge(NULL, (long)(len >> PAGE_SHIFT)))
+		return -ENOMEM;
+	file->mapping->committed = len >> PAGE_SHIFT;
+	return 0;
+}
+
+/* The object behind a shared anonymous mapping. */
 static struct mappable *shared_anon_file(size_t len, int flags)
 {
 	struct mappable *file;
@@ -307,11 +314,10 @@ static struct mappable *shared_anon_file(size_t len, int flags)
 	file = shmem_file_setup(len);
 	if (IS_ERR(file) || ((flags & MAP_NORESERVE) && sysctl_overcommit_memory != 2))
 		return file;
-	if (commit_charge(NULL, len >> PAGE_SHIFT)) {
+	if (shmem_promise(file, len)) {
 		file->ops->put(file);
 		return ERR_PTR(-ENOMEM);
 	}
-	file->mapping->committed = len >> PAGE_SHIFT;
 	return file;
 }
 

@@ -11,6 +11,7 @@
 #include <kernel/lib/printf.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
+#include <kernel/shm.h>
 
 #define PROC_SUPER_MAGIC 0x9fa0
 
@@ -36,6 +37,11 @@ static int mounts_readlink(struct proc_inode *pi __unused, char *buf, size_t n)
 		.name = n, .mode = S_IFLNK | 0777, .readlink = r \
 	}
 
+static const struct proc_entry sysvipc_entries[] = {
+	PROC_FILE("shm", 0444, shm_show),
+	{},
+};
+
 static const struct proc_entry root_entries[] = {
 	PROC_FILE("buddyinfo", 0444, proc_buddyinfo_show),
 	PROC_FILE("cmdline", 0444, proc_kcmdline_show),
@@ -60,6 +66,7 @@ static const struct proc_entry root_entries[] = {
 	PROC_FILE("swaps", 0444, proc_swaps_show),
 	PROC_DIR("sys", proc_sys_entries),
 	PROC_WO("sysrq-trigger", proc_sysrq_store),
+	PROC_DIR("sysvipc", sysvipc_entries),
 	LINK("thread-self", thread_self_readlink),
 	PROC_FILE("uptime", 0444, proc_uptime_show),
 	PROC_FILE("version", 0444, proc_version_show),

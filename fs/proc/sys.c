@@ -13,6 +13,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
+#include <kernel/shm.h>
 #include <kernel/utsname.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
@@ -284,6 +285,9 @@ static const struct proc_entry kernel_entries[] = {
 	INT_ENTRY("randomize_va_space", sysctl_randomize_va_space, INT32_MIN, INT32_MAX, NULL),
 	CONST_ENTRY("tainted", 0),
 	PROC_FILE("threads-max", 0444, threads_max_show),
+	INT_ENTRY("shmall", shm_all, 0, INT64_MAX, NULL),
+	INT_ENTRY("shmmax", shm_max, 0, INT64_MAX, NULL),
+	INT_ENTRY("shmmni", shm_mni, 0, INT32_MAX, NULL),
 	STRING_ENTRY("version", utsname.version),
 	{},
 };
