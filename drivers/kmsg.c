@@ -352,7 +352,7 @@ static u32 proc_kmsg_poll(struct file *f, struct poll_table *pt)
 
 static int proc_kmsg_open(struct inode *inode __unused, struct file *f __unused)
 {
-	return capable() ? 0 : -EPERM;
+	return capable(CAP_SYSLOG) ? 0 : -EPERM;
 }
 
 const struct file_operations proc_kmsg_fops = {
@@ -413,7 +413,7 @@ static long console_level(int level)
 
 SYSCALL3(syslog, int, type, char __user *, ubuf, int, len)
 {
-	if (type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER && !capable())
+	if (type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER && !capable(CAP_SYSLOG))
 		return -EPERM;
 	if (type == SYSLOG_READ || type == SYSLOG_READ_ALL || type == SYSLOG_READ_CLEAR) {
 		if (!ubuf || len < 0)

@@ -101,7 +101,7 @@ static long set_controlling(struct tty *t, bool steal)
 	if (p->pid != p->sid || p->tty) {
 		err = p->tty == t && p->pid == p->sid ? 0 : -EPERM;
 	} else if (t->session && t->session != p->sid) {
-		if (steal && capable()) {
+		if (steal && capable(CAP_SYS_ADMIN)) {
 			list_for_each_entry(q, &all_processes, all_node)
 				if (q->tty == t)
 					q->tty = NULL;
@@ -507,7 +507,7 @@ static long fake_input(struct tty *t, const u8 __user *arg)
 {
 	u8 c;
 
-	if (!is_controlling(t) && !capable())
+	if (!is_controlling(t) && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	if (get_user(c, arg))
 		return -EFAULT;

@@ -108,7 +108,7 @@ int vfs_mknod_path(int dfd, const char *name, kmode_t mode, kdev_t rdev)
 		return err;
 	struct inode *dir = c.parent.dentry->inode;
 
-	if ((S_ISCHR(mode) || S_ISBLK(mode)) && !capable())
+	if ((S_ISCHR(mode) || S_ISBLK(mode)) && !capable(CAP_MKNOD))
 		err = -EPERM;
 	else
 		err = dir->ops && dir->ops->create ?
@@ -211,7 +211,7 @@ SYSCALL5(linkat, int, odfd, const char __user *, uold, int, ndfd, const char __u
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
 	if (flags & AT_EMPTY_PATH) {
-		if (!capable())
+		if (!capable(CAP_DAC_READ_SEARCH))
 			return -ENOENT;
 		how |= LOOKUP_EMPTY;
 	}

@@ -38,7 +38,7 @@ enum {
 
 static long set_flags(struct file *f, unsigned int flags)
 {
-	if ((flags & O_NOATIME) && !(f->flags & O_NOATIME) && current->cred.fsuid != 0 &&
+	if ((flags & O_NOATIME) && !(f->flags & O_NOATIME) && !capable(CAP_FOWNER) &&
 	    current->cred.fsuid != f->inode->uid)
 		return -EPERM;
 	if ((flags & O_DIRECT) && !S_ISFIFO(f->inode->mode))

@@ -143,7 +143,7 @@ SYSCALL1(chroot, const char __user *, name)
 	if (err)
 		return err;
 	err = inode_permission(p.dentry->inode, MAY_EXEC);
-	if (!err && !capable())
+	if (!err && !capable(CAP_SYS_CHROOT))
 		err = -EPERM;
 	if (err)
 		path_put(&p);

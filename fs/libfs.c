@@ -95,7 +95,7 @@ void inode_init_owner(struct inode *i, const struct inode *dir, kmode_t mode)
 		if (S_ISDIR(mode))
 			mode |= S_ISGID;
 		else if ((mode & (S_ISGID | 0010)) == (S_ISGID | 0010) && !in_group(dir->gid) &&
-			 current->cred.fsuid != 0)
+			 !capable(CAP_FSETID))
 			mode &= ~(kmode_t)S_ISGID;
 	}
 	i->mode = mode;

@@ -437,7 +437,7 @@ int do_mount(const char *source, const char *target, const char *type, unsigned 
 		return err;
 	if ((flags & 0xffff0000UL) == 0xC0ED0000UL) /* the old magic number */
 		flags &= 0xffff;
-	if (!capable())
+	if (!capable(CAP_SYS_ADMIN))
 		err = -EPERM;
 	else if (flags & MS_REMOUNT)
 		err = mount_change(&at, flags, options);
@@ -515,7 +515,7 @@ static int umount_mount(struct mount *m, int flags)
 {
 	int err = 0;
 
-	if (!capable())
+	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	if (!m->parent)
 		return -EBUSY; /* the root */

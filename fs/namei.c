@@ -69,8 +69,12 @@ int generic_permission(struct inode *inode, int mask)
 		mode >>= 3;
 	if (((kmode_t)mask & ~mode & 7) == 0)
 		return 0;
-	/* Root may do all but execute what nobody may execute. */
-	if (c->fsuid == 0 && (!(mask & MAY_EXEC) || S_ISDIR(inode->mode) || (inode->mode & 0111)))
+	/* All but to execute what nobody may execute. */
+	if (capable(CAP_DAC_OVERRIDE) &&
+	    (!(mask & MAY_EXEC) || S_ISDIR(inode->mode) || (inode->mode & 0111)))
+		return 0;
+	if (capable(CAP_DAC_READ_SEARCH) &&
+	    (S_ISDIR(inode->mode) ? !(mask & MAY_WRITE) : !(mask & (MAY_WRITE | MAY_EXEC))))
 		return 0;
 	return -EACCES;
 }
@@ -97,7 +101,7 @@ static bool sticky_forbids(const struct inode *dir, const struct inode *victim)
 {
 	kuid_t me = current->cred.fsuid;
 
-	return (dir->mode & S_ISVTX) && me != 0 && me != victim->uid && me != dir->uid;
+	return (dir->mode & S_ISVTX) && me != victim->uid && me != dir->uid && !capable(CAP_FOWNER);
 }
 
 int may_delete(const struct path *dir, struct dentry *victim, bool is_dir)

@@ -54,7 +54,7 @@ int notify_change(struct dentry *d, struct iattr *a)
 
 static bool is_owner(const struct inode *i)
 {
-	return current->cred.fsuid == 0 || current->cred.fsuid == i->uid;
+	return current->cred.fsuid == i->uid || capable(CAP_FOWNER);
 }
 
 /* The set-id bits that must go when someone else's hand is on the file. */
@@ -70,7 +70,7 @@ static kmode_t without_privs(kmode_t mode)
 
 int file_remove_privs(struct inode *i)
 {
-	if (likely(!(i->mode & (S_ISUID | S_ISGID))) || current->cred.fsuid == 0)
+	if (likely(!(i->mode & (S_ISUID | S_ISGID))) || capable(CAP_FSETID))
 		return 0;
 	i->mode = without_privs(i->mode);
 	return 0;
@@ -85,7 +85,7 @@ static int truncate_dentry(struct dentry *d, loff_t size)
 	kmode_t mode = d->inode->mode;
 
 	a.mtime = a.ctime = current_time();
-	if (current->cred.fsuid != 0 && without_privs(mode) != mode) {
+	if (without_privs(mode) != mode && !capable(CAP_FSETID)) {
 		a.valid |= ATTR_MODE;
 		a.mode = without_privs(mode);
 	}
@@ -137,7 +137,7 @@ static int chmod_path(const struct path *p, kmode_t mode)
 		return -EOPNOTSUPP;
 	if (!is_owner(i))
 		return -EPERM;
-	if (current->cred.fsuid != 0 && !in_group(i->gid))
+	if (!in_group(i->gid) && !capable(CAP_FSETID))
 		a.mode &= ~(kmode_t)S_ISGID;
 	return notify_change(p->dentry, &a);
 }
@@ -146,18 +146,18 @@ static int chown_path(const struct path *p, kuid_t uid, kgid_t gid)
 {
 	struct inode *i = p->dentry->inode;
 	struct iattr a = {.uid = uid, .gid = gid};
-	bool root = current->cred.fsuid == 0, owner = current->cred.fsuid == i->uid;
+	bool may = capable(CAP_CHOWN), owner = current->cred.fsuid == i->uid;
 	int err = mnt_want_write(p->mnt);
 
 	if (err)
 		return err;
 	if (uid != (kuid_t)-1) {
-		if (!root && !(owner && uid == i->uid))
+		if (!may && !(owner && uid == i->uid))
 			return -EPERM;
 		a.valid |= ATTR_UID;
 	}
 	if (gid != (kgid_t)-1) {
-		if (!root && !(owner && (gid == i->gid || in_group(gid))))
+		if (!may && !(owner && (gid == i->gid || in_group(gid))))
 			return -EPERM;
 		a.valid |= ATTR_GID;
 	}
@@ -456,8 +456,7 @@ static int access_path(const struct path *p, int mode)
 SYSCALL4(faccessat2, int, dfd, const char __user *, name, int, mode, int, flags)
 {
 	struct cred *c = &current->cred;
-	kuid_t fsuid = c->fsuid;
-	kgid_t fsgid = c->fsgid;
+	struct cred saved = *c;
 	struct path p __put(path) = {};
 	long err;
 
@@ -468,12 +467,12 @@ SYSCALL4(faccessat2, int, dfd, const char __user *, name, int, mode, int, flags)
 	if (!(flags & AT_EACCESS)) { /* by the real ids, for the path as well */
 		c->fsuid = c->uid;
 		c->fsgid = c->gid;
+		caps_for_access(c);
 	}
 	err = copy_path_at(dfd, name, lookup_flags_of(flags), &p);
 	if (!err)
 		err = access_path(&p, mode);
-	c->fsuid = fsuid;
-	c->fsgid = fsgid;
+	*c = saved;
 	return err;
 }
 

@@ -496,7 +496,7 @@ long pipe_set_size(struct file *f, unsigned long size)
 		slots *= 2;
 	mutex_lock(&p->lock);
 	grown = slots > p->size;
-	if (grown && slots * PAGE_SIZE > pipe_max_size && !capable())
+	if (grown && slots * PAGE_SIZE > pipe_max_size && !capable(CAP_SYS_RESOURCE))
 		ret = -EPERM;
 	else
 		ret = resize_locked(p, (unsigned int)slots);

@@ -3,8 +3,8 @@
  * Who a task acts as: user and group ids.
  *
  * Three of each: real (who started it), effective (what it may do), saved (what it may go back to);
- * and a fourth for files, which follows the effective one. Root (euid 0) may set any; others only
- * exchange those that they have. "Capabilities" are: euid 0 has all of them, nobody else has any.
+ * and a fourth for files, which follows the effective one. Who has CAP_SETUID or CAP_SETGID may set
+ * any; others only exchange those that they have. What user ids do to capabilities: capability.c.
  *
  * The running task changes its own credentials, and only those; others read them for permission
  * checks, where an old or a new value is equally right. C libraries set all threads one by one.
@@ -21,7 +21,7 @@ void creds_changed(void)
 	struct mm_struct *mm = current_mm();
 
 	if (mm)
-		mm->may_lock = capable();
+		caps_to_mm(&t->cred, mm);
 	t->pdeath_signal = 0;
 	t->proc->dumpable = 0; /* it may hold what its new owner must not see */
 }
@@ -38,11 +38,11 @@ bool in_group(kgid_t gid)
 	return false;
 }
 
-bool user_owns_process(struct process *p)
+bool user_owns_process(struct process *p, int cap)
 {
 	const struct cred *c = &current->cred, *t = &p->leader->cred;
 
-	return p == current->proc || c->euid == 0 || c->euid == t->uid || c->euid == t->euid;
+	return p == current->proc || capable(cap) || c->euid == t->uid || c->euid == t->euid;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -82,11 +82,19 @@ SYSCALL3(getresgid, u32 __user *, r, u32 __user *, e, u32 __user *, s)
 
 /* ---- setting: the same rules for users and groups -------------------------------------------- */
 
+static bool may_set(const struct ids *ids)
+{
+	return capable(ids == &current->cred.user ? CAP_SETUID : CAP_SETGID);
+}
+
 static int set_ids(struct ids *ids, u32 real, u32 effective, u32 saved)
 {
+	struct ids old = *ids;
 	bool changed = real != ids->real || effective != ids->effective || saved != ids->saved;
 
 	*ids = (struct ids){real, effective, saved, effective};
+	if (ids == &current->cred.user)
+		caps_after_setuid(&current->cred, &old);
 	if (changed)
 		creds_changed();
 	return 0;
@@ -101,7 +109,7 @@ static int set_id(struct ids *ids, u32 id)
 {
 	if (id == KEEP)
 		return -EINVAL;
-	if (capable())
+	if (may_set(ids))
 		return set_ids(ids, id, id, id);
 	if (id != ids->real && id != ids->saved)
 		return -EPERM;
@@ -114,7 +122,7 @@ static int set_real_effective(struct ids *ids, u32 r, u32 e)
 	/* The saved id follows when the real one is set, or the effective one leaves it. */
 	bool saves = r != KEEP || (e != KEEP && e != ids->real);
 
-	if (!capable() &&
+	if (!may_set(ids) &&
 	    ((real != ids->real && real != ids->effective) || !is_own(ids, effective)))
 		return -EPERM;
 	return set_ids(ids, real, effective, saves ? effective : ids->saved);
@@ -122,7 +130,7 @@ static int set_real_effective(struct ids *ids, u32 r, u32 e)
 
 static int set_three(struct ids *ids, u32 r, u32 e, u32 s)
 {
-	if (!capable() && !(is_own(ids, r) && is_own(ids, e) && is_own(ids, s)))
+	if (!may_set(ids) && !(is_own(ids, r) && is_own(ids, e) && is_own(ids, s)))
 		return -EPERM;
 	return set_ids(ids, r == KEEP ? ids->real : r, e == KEEP ? ids->effective : e,
 		       s == KEEP ? ids->saved : s);
@@ -132,8 +140,11 @@ static u32 set_files_id(struct ids *ids, u32 id)
 {
 	u32 old = ids->files;
 
-	if (id != KEEP && (capable() || is_own(ids, id)))
-		ids->files = id;
+	if (id == KEEP || !(may_set(ids) || is_own(ids, id)))
+		return old;
+	ids->files = id;
+	if (ids == &current->cred.user)
+		caps_after_setfsuid(&current->cred, old);
 	return old;
 }
 
@@ -186,7 +197,7 @@ SYSCALL2(setgroups, int, n, const kgid_t __user *, list)
 	struct cred *c = &current->cred;
 	kgid_t groups[CRED_NGROUPS];
 
-	if (!capable())
+	if (!capable(CAP_SETGID))
 		return -EPERM;
 	if ((unsigned int)n > CRED_NGROUPS)
 		return -EINVAL;
@@ -195,80 +206,5 @@ SYSCALL2(setgroups, int, n, const kgid_t __user *, list)
 	for (int i = 0; i < n; i++)
 		c->groups[i] = groups[i];
 	c->ngroups = n;
-	return 0;
-}
-
-/* ---- capabilities, as far as "root has them all" goes ---------------------------------------- */
-
-#define CAP_VERSION_1 0x19980330u
-#define CAP_VERSION_2 0x20071026u
-#define CAP_VERSION_3 0x20080522u
-#define CAP_ALL       0x1ffffffffffUL /* Linux 6.1 has 41 */
-
-struct cap_header {
-	u32 version;
-	s32 pid;
-};
-struct cap_data {
-	u32 effective, permitted, inheritable;
-};
-
-/* Elements of cap_data that the header's version has; -EINVAL after telling which one is right. */
-static int cap_version(struct cap_header __user *uhead, struct cap_header *head)
-{
-	if (copy_from_user(head, uhead, sizeof(*head)))
-		return -EFAULT;
-	switch (head->version) {
-	case CAP_VERSION_1:
-		return 1;
-	case CAP_VERSION_2:
-	case CAP_VERSION_3:
-		return 2;
-	default:
-		return put_user(CAP_VERSION_3, (u32 __user *)uhead) ? -EFAULT : -EINVAL;
-	}
-}
-
-SYSCALL2(capget, struct cap_header __user *, uhead, struct cap_data __user *, udata)
-{
-	struct cap_data data[2] = {{0, 0, 0}, {0, 0, 0}};
-	struct cap_header head;
-	struct task *t;
-	int n = cap_version(uhead, &head);
-
-	if (n < 0)
-		return n == -EINVAL && !udata ? 0 : n;
-	if (head.pid < 0)
-		return -EINVAL;
-	t = task_find_get(head.pid ? head.pid : current->pid);
-	if (!t)
-		return -ESRCH;
-	if (t->cred.euid == 0) {
-		data[0].effective = data[0].permitted = (u32)CAP_ALL;
-		data[1].effective = data[1].permitted = (u32)(CAP_ALL >> 32);
-	}
-	task_put(t);
-	if (!udata)
-		return 0;
-	return copy_to_user(udata, data, (size_t)n * sizeof(data[0])) ? -EFAULT : 0;
-}
-
-/* Nobody gains any here; that root gives some up is accepted without effect. */
-SYSCALL2(capset, struct cap_header __user *, uhead, const struct cap_data __user *, udata)
-{
-	struct cap_data data[2] = {{0, 0, 0}, {0, 0, 0}};
-	struct cap_header head;
-	int n = cap_version(uhead, &head);
-
-	if (n < 0)
-		return n;
-	if (head.pid && head.pid != current->pid)
-		return -EPERM;
-	if (copy_from_user(data, udata, (size_t)n * sizeof(data[0])))
-		return -EFAULT;
-	if ((data[0].effective & ~data[0].permitted) || (data[1].effective & ~data[1].permitted))
-		return -EPERM;
-	if (!capable() && (data[0].permitted || data[1].permitted || data[0].effective))
-		return -EPERM;
 	return 0;
 }

@@ -168,6 +168,7 @@ static void exec_creds(struct exec *e)
 	e->setid = c->euid != current->cred.euid || c->egid != current->cred.egid;
 	c->suid = c->fsuid = c->euid;
 	c->sgid = c->fsgid = c->egid;
+	caps_at_exec(c);
 }
 
 /* A set-id program does not let its caller choose where it lies. */
@@ -191,7 +192,7 @@ static int exec_build(struct exec *e)
 		return -ENOMEM;
 	e->mm = mm;
 	rlimits_to_mm(current->proc, mm);
-	mm->may_lock = e->cred.euid == 0;
+	caps_to_mm(&e->cred, mm);
 	exec_layout(e);
 	err = exec_map_stack(e);
 	if (!err)

@@ -74,8 +74,8 @@ static int check_limits(void)
 
 	if (nr_threads_all() >= max_threads())
 		return -EAGAIN;
-	if (limit != RLIM_INFINITY && current->cred.uid != 0 && !capable() &&
-	    user_threads(current->cred.uid) >= limit)
+	if (limit != RLIM_INFINITY && current->cred.uid != 0 && !capable(CAP_SYS_RESOURCE) &&
+	    !capable(CAP_SYS_ADMIN) && user_threads(current->cred.uid) >= limit)
 		return -EAGAIN;
 	return 0;
 }

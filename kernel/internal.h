@@ -148,5 +148,14 @@ void itimer_real_fn(struct timer *tm);
 void rlimits_init(struct process *p);
 struct mm_struct *own_mm(void); /* with the limits of this moment: sys_mm.c */
 void rlimits_to_mm(struct process *p, struct mm_struct *mm);
-void creds_changed(void);                  /* the running task's: mm->may_lock, dumpable */
-bool user_owns_process(struct process *p); /* euid matches, or root */
+void creds_changed(void); /* the running task's ids or capabilities: its mm's rights, dumpable */
+bool user_owns_process(struct process *p, int cap); /* euid matches, or the capability */
+
+/* --- capability.c: what follows from a change of ids, exec, and access(2) by the real ids */
+extern const struct capabilities root_caps; /* of the kernel's own threads, and so of init */
+void caps_after_setuid(struct cred *c, const struct ids *old);
+void caps_after_setfsuid(struct cred *c, kuid_t old);
+void caps_at_exec(struct cred *c);
+/* What mm/ asks about, as it does not look at tasks. */
+void caps_to_mm(const struct cred *c, struct mm_struct *mm);
+int cap_bounding_drop(unsigned long cap); /* -EPERM, -EINVAL */

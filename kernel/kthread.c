@@ -34,6 +34,7 @@ static void kthread_init_task(struct task *t, struct process *p, const char *nam
 	t->thread.flags = THREAD_KTHREAD;
 	t->thread.cpus_allowed = ~0UL;
 	t->blocked = ~0UL;
+	t->cred.caps = root_caps;
 	strscpy(t->thread.comm, name, sizeof(t->thread.comm));
 	t->fs = fs_get(&init_fs);
 	p->leader = t;

@@ -11,6 +11,8 @@ enum {
 	PR_GET_PDEATHSIG = 2,
 	PR_GET_DUMPABLE = 3,
 	PR_SET_DUMPABLE = 4,
+	PR_GET_KEEPCAPS = 7,
+	PR_SET_KEEPCAPS = 8,
 	PR_SET_NAME = 15,
 	PR_GET_NAME = 16,
 	PR_GET_SECCOMP = 21,
@@ -27,7 +29,6 @@ enum {
 	PR_SET_THP_DISABLE = 41,
 	PR_GET_THP_DISABLE = 42,
 };
-#define CAP_LAST      40
 #define TIMERSLACK_NS 50000
 
 static int set_comm(const char __user *uname)
@@ -88,11 +89,16 @@ SYSCALL5(prctl, int, option, unsigned long, a2, unsigned long, a3, unsigned long
 	case PR_GET_NAME:
 		return get_comm((char __user *)a2);
 	case PR_CAPBSET_READ:
-		return a2 <= CAP_LAST ? 1 : -EINVAL;
+		return a2 <= CAP_LAST ? (long)(t->cred.caps.bounding >> a2 & 1) : -EINVAL;
 	case PR_CAPBSET_DROP:
-		if (!capable())
-			return -EPERM;
-		return a2 <= CAP_LAST ? 0 : -EINVAL;
+		return cap_bounding_drop(a2);
+	case PR_GET_KEEPCAPS:
+		return t->cred.caps.keep;
+	case PR_SET_KEEPCAPS:
+		if (a2 > 1)
+			return -EINVAL;
+		t->cred.caps.keep = a2;
+		return 0;
 	case PR_GET_TIMERSLACK:
 		return TIMERSLACK_NS;
 	case PR_SET_CHILD_SUBREAPER:

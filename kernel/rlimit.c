@@ -47,7 +47,7 @@ static int set_limit(struct process *p, unsigned int which, const struct rlimit 
 	*old = *r;
 	if (!new_)
 		return 0;
-	if (new_->max > r->max && !capable())
+	if (new_->max > r->max && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
 	*r = *new_;
 	if (which == RLIMIT_CPU && r->cur == 0)
@@ -97,12 +97,12 @@ SYSCALL2(setrlimit, unsigned int, which, const struct rlimit __user *, ulim)
 	return do_prlimit(current->proc, which, &new_, &old);
 }
 
-/* Another process's limits: all of the target's uids and gids are the caller's real ones, or root. */
+/* Another process's limits: all of its uids and gids are the caller's real ones, or a capability. */
 static bool may_prlimit(struct process *p)
 {
 	const struct cred *c = &current->cred, *t = &p->leader->cred;
 
-	return p == current->proc || capable() ||
+	return p == current->proc || capable(CAP_SYS_RESOURCE) ||
 	       (c->uid == t->euid && c->uid == t->suid && c->uid == t->uid && c->gid == t->egid &&
 		c->gid == t->sgid && c->gid == t->gid);
 }

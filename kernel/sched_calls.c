@@ -56,9 +56,9 @@ static int set_one_nice(struct task *t, int nice, int sofar)
 {
 	const struct cred *c = &current->cred;
 
-	if (c->euid != 0 && c->euid != t->cred.euid && c->euid != t->cred.uid)
+	if (!capable(CAP_SYS_NICE) && c->euid != t->cred.euid && c->euid != t->cred.uid)
 		return -EPERM;
-	if (nice < t->thread.nice && !capable() &&
+	if (nice < t->thread.nice && !capable(CAP_SYS_NICE) &&
 	    (unsigned long)(20 - nice) > t->proc->rlim[RLIMIT_NICE].cur)
 		return -EACCES;
 	set_user_nice(&t->thread, nice);
@@ -112,7 +112,7 @@ SYSCALL3(sched_setaffinity, pid_t, pid, unsigned int, len, const u64 __user *, u
 	t = task_find_get(pid ? pid : current->pid);
 	if (!t)
 		return -ESRCH;
-	if (!user_owns_process(t->proc))
+	if (!user_owns_process(t->proc, CAP_SYS_NICE))
 		err = -EPERM;
 	else if (!(mask & online_mask()))
 		err = -EINVAL;

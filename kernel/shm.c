@@ -165,7 +165,7 @@ static bool permitted(const struct shm_segment *s, unsigned int mode)
 		granted >>= 6;
 	else if (in_group(p->gid) || in_group(p->cgid))
 		granted >>= 3;
-	return !(wanted & ~granted & 7) || capable();
+	return !(wanted & ~granted & 7) || capable(CAP_IPC_OWNER);
 }
 
 /* --- life --------------------------------------------------------------------------------- */
@@ -516,7 +516,7 @@ static long ctl_change(int id, int cmd, const struct shmid64_ds __user *u)
 	s = find_id_locked(id);
 	if (!s) {
 		ret = -EINVAL;
-	} else if (!owns(&s->ds.perm) && !capable()) {
+	} else if (!owns(&s->ds.perm) && !capable(CAP_SYS_ADMIN)) {
 		ret = -EPERM;
 	} else if (cmd == IPC_SET) {
 		set_locked(s, &ds.perm);
@@ -540,7 +540,8 @@ static long ctl_lock(int id, bool lock)
 	s = find_id_locked(id);
 	if (!s)
 		ret = -EINVAL;
-	else if (!capable() && (!owns(&s->ds.perm) || (lock && !rlimit(RLIMIT_MEMLOCK))))
+	else if (!capable(CAP_IPC_LOCK) &&
+		 (!owns(&s->ds.perm) || (lock && !rlimit(RLIMIT_MEMLOCK))))
 		ret = -EPERM;
 	else
 		s->ds.perm.mode = (s->ds.perm.mode & ~SHM_LOCKED) | (lock ? SHM_LOCKED : 0);

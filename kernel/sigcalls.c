@@ -178,7 +178,7 @@ static int may_signal(int sig, const struct cred *target, const struct process *
 {
 	const struct cred *c = &current->cred;
 
-	if (c->euid == 0 || c->euid == target->suid || c->euid == target->uid ||
+	if (capable(CAP_KILL) || c->euid == target->suid || c->euid == target->uid ||
 	    c->uid == target->suid || c->uid == target->uid)
 		return 0;
 	if (sig == SIGCONT && p->sid == current->proc->sid)

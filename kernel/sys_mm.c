@@ -19,7 +19,7 @@ struct mm_struct *own_mm(void)
 	mm->rlim_data = rlimit(RLIMIT_DATA);
 	mm->rlim_stack = rlimit(RLIMIT_STACK);
 	mm->rlim_memlock = rlimit(RLIMIT_MEMLOCK);
-	mm->may_lock = capable();
+	caps_to_mm(&current->cred, mm);
 	return mm;
 }
 

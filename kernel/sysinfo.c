@@ -34,7 +34,7 @@ static int set_name(char *field, const char __user *name, int len)
 {
 	char buf[UTS_LEN] = {0};
 
-	if (!capable())
+	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	if (len < 0 || len > UTS_LEN - 1)
 		return -EINVAL;
@@ -142,7 +142,7 @@ SYSCALL4(reboot, u32, magic1, u32, magic2, u32, cmd, const char __user *, arg)
 {
 	char command[256];
 
-	if (!capable())
+	if (!capable(CAP_SYS_BOOT))
 		return -EPERM;
 	if (magic1 != REBOOT_MAGIC1 || !magic2_valid(magic2))
 		return -EINVAL;

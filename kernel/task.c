@@ -485,6 +485,7 @@ void task_init(void)
 	boot_task.proc = &boot_process;
 	boot_task.fs = &init_fs;
 	boot_task.blocked = ~0UL;
+	boot_task.cred.caps = root_caps;
 	boot_task.thread.flags |= THREAD_KTHREAD;
 	boot_process_init();
 	sched_hooks.switch_mm = mm_switch;

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <kernel/capability.h>
 #include <kernel/lib/atomic.h>
 #include <kernel/lib/list.h>
 #include <kernel/sched/sched.h>
@@ -70,6 +71,7 @@ struct cred {
 	};
 	int ngroups;
 	kgid_t groups[CRED_NGROUPS];
+	struct capabilities caps;
 };
 
 struct io_counts {
@@ -233,15 +235,17 @@ extern void (*tty_info_hook)(const struct tty *tty, kdev_t *dev, pid_t *pgrp);
 void do_exit(int status_word) __noreturn;       /* this thread */
 void do_group_exit(int status_word) __noreturn; /* the process */
 
-static inline bool capable(void) /* the one privilege: root's */
+/* Has the running task this capability (CAP_*)? */
+static inline bool capable(int cap)
 {
-	return current->cred.euid == 0;
+	return current->cred.caps.effective & BIT(cap);
 }
 static inline unsigned long rlimit(int which)
 {
 	return READ_ONCE(current->proc->rlim[which].cur);
 }
 bool in_group(kgid_t gid);
+void caps_for_access(struct cred *c); /* as far as the real user id gives them: access(2) */
 /* CPU time of one thread, or of a process with the threads it has lost; split as ticks saw it. */
 u64 task_cpu_ns(struct task *t, u64 *utime, u64 *stime);
 u64 process_cpu_ns(struct process *p, u64 *utime, u64 *stime);

@@ -127,7 +127,7 @@ static int set_realtime(const struct timespec64 *ts)
 {
 	if (!timespec_valid(ts) || ts->tv_sec >= KTIME_MAX / NSEC_PER_SEC - 30L * 365 * 86400)
 		return -EINVAL;
-	if (!capable())
+	if (!capable(CAP_SYS_TIME))
 		return -EPERM;
 	if (from_timespec(ts) < ktime_get())
 		return -EINVAL;
@@ -176,7 +176,7 @@ SYSCALL2(settimeofday, const struct timeval64 __user *, utv, const struct timezo
 	ts = (struct timespec64){tv.tv_sec, tv.tv_usec * NSEC_PER_USEC};
 	if (!timespec_valid(&ts))
 		return -EINVAL;
-	if (!capable())
+	if (!capable(CAP_SYS_TIME))
 		return -EPERM;
 	if (tz.minuteswest > 15 * 60 || tz.minuteswest < -15 * 60)
 		return -EINVAL;

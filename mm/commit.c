@@ -64,7 +64,7 @@ static bool strict_allows(const struct mm_struct *mm, unsigned long pages)
 {
 	unsigned long allowed = commit_limit(), kept = 0;
 
-	if (mm && !mm->may_lock) /* not root's */
+	if (mm && !mm->may_use_reserve)
 		kept += min(totalram_pages() / 32, MIB_PAGES(8UL));
 	if (mm)
 		kept += min(mm->total_vm / 32, min(totalram_pages() / 32, MIB_PAGES(128UL)));

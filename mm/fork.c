@@ -210,6 +210,7 @@ static void copy_layout(struct mm_struct *dst, const struct mm_struct *src)
 	dst->rlim_stack = src->rlim_stack;
 	dst->rlim_memlock = src->rlim_memlock;
 	dst->may_lock = src->may_lock;
+	dst->may_use_reserve = src->may_use_reserve;
 	dst->membarrier = src->membarrier;
 	dst->exe_file = src->exe_file;
 	if (dst->exe_file)

@@ -98,8 +98,9 @@ struct mm_struct {
 
 	/* limits in bytes, copied from the process's rlimits so that mm does not look at tasks */
 	unsigned long rlim_as, rlim_data, rlim_stack, rlim_memlock;
-	bool may_lock;  /* CAP_IPC_LOCK */
-	u32 membarrier; /* (a) the registrations of membarrier(2) */
+	bool may_lock;        /* CAP_IPC_LOCK */
+	bool may_use_reserve; /* CAP_SYS_ADMIN: what overcommit keeps back for an administrator */
+	u32 membarrier;       /* (a) the registrations of membarrier(2) */
 
 	u64 cpu_mask; /* CPUs that have it loaded (atomic bits) */
 	atomic_long_t tlb_gen;

@@ -447,7 +447,7 @@ static ssize_t pagemap_read(struct file *f, void __user *ubuf, size_t n, loff_t 
 /* Where a page lies is for root only, and decided when the file is opened. */
 static int pagemap_open(struct inode *inode, struct file *f)
 {
-	f->private_flag = capable();
+	f->private_flag = capable(CAP_SYS_ADMIN);
 	return proc_mm_open(inode, f);
 }
 

@@ -27,8 +27,10 @@ bool proc_may_access(struct task *t)
 {
 	const struct cred *me = &current->cred, *c = &t->cred;
 
-	if (t->proc == current->proc || me->fsuid == 0 || capable())
+	if (t->proc == current->proc || capable(CAP_SYS_PTRACE))
 		return true;
+	if (c->caps.permitted & ~me->caps.effective)
+		return false;
 	return me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid &&
 	       me->fsgid == c->egid && me->fsgid == c->sgid && me->fsgid == c->gid &&
 	       t->proc->dumpable == 1;
@@ -184,7 +186,7 @@ static int oom_score_adj_store(struct proc_inode *pi, char *text)
 	if (adj < OOM_SCORE_ADJ_MIN || adj > OOM_SCORE_ADJ_MAX)
 		return -EINVAL;
 	/* To make oneself less of a target is root's right. */
-	if (adj < p->oom_score_adj && !capable())
+	if (adj < p->oom_score_adj && !capable(CAP_SYS_RESOURCE))
 		return -EACCES;
 	WRITE_ONCE(p->oom_score_adj, adj);
 	return 0;

@@ -237,7 +237,7 @@ int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi __unused)
 	const char *name;
 
 	for (u32 i = (u32)m->cursor; (name = kallsyms_get(i, &addr)) != NULL; i++) {
-		seq_printf(m, "%016lx T %s\n", capable() ? addr : 0, name);
+		seq_printf(m, "%016lx T %s\n", capable(CAP_SYSLOG) ? addr : 0, name);
 		if (!seq_mark(m, i + 1))
 			break;
 	}

@@ -185,7 +185,7 @@ int proc_stack_show(struct seq_file *m, struct proc_inode *pi)
 	u64 addr[PROC_MAX_FRAMES];
 	unsigned int n;
 
-	if (!capable())
+	if (!capable(CAP_SYS_ADMIN))
 		return -EACCES;
 	n = proc_unwind_sleeper(pi->task, addr);
 	for (unsigned int i = skip_sleep_functions(addr, n); i < n; i++)
@@ -367,17 +367,14 @@ static void status_signals(struct seq_file *m, const struct snapshot *s)
 		   s->pending, s->shared, s->blocked, s->ignored, s->caught);
 }
 
-/* Root has all capabilities, others none; a process may always bound them no further. */
 static void status_caps(struct seq_file *m, const struct task *t)
 {
-	const u64 all = (1UL << 41) - 1;
-	const struct cred *c = &t->cred;
-	bool permitted = c->uid == 0 || c->euid == 0 || c->suid == 0;
+	const struct capabilities *c = &t->cred.caps;
 
 	seq_printf(m,
 		   "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\n"
 		   "CapAmb:\t%016lx\n",
-		   0UL, permitted ? all : 0UL, c->euid == 0 ? all : 0UL, all, 0UL);
+		   c->inheritable, c->permitted, c->effective, c->bounding, 0UL);
 	seq_printf(m, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", t->no_new_privs);
 	seq_puts(m, "Speculation_Store_Bypass:\tvulnerable\n"
 		    "SpeculationIndirectBranch:\talways enabled\n");
