@@ -36,6 +36,14 @@ typedef struct {
 	{                                                                                    \
 		__atomic_fetch_sub(&v->counter, i, __ATOMIC_SEQ_CST);                        \
 	}                                                                                    \
+	static inline void prefix##_or(itype i, atype *v)                                    \
+	{                                                                                    \
+		__atomic_fetch_or(&v->counter, i, __ATOMIC_SEQ_CST);                         \
+	}                                                                                    \
+	static inline void prefix##_and(itype i, atype *v)                                   \
+	{                                                                                    \
+		__atomic_fetch_and(&v->counter, i, __ATOMIC_SEQ_CST);                        \
+	}                                                                                    \
 	static inline void prefix##_inc(atype *v)                                            \
 	{                                                                                    \
 		prefix##_add(1, v);                                                          \

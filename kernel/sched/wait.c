@@ -69,13 +69,11 @@ void finish_wait(struct wait_queue *wq, struct wait_entry *we)
 		remove_wait_queue(wq, we);
 }
 
-int wake_up_key(struct wait_queue *wq, int nr_exclusive, unsigned long key)
+int wake_up_locked(struct wait_queue *wq, int nr_exclusive, unsigned long key)
 {
-	unsigned long flags = local_irq_save();
 	struct wait_entry *we, *next;
 	int woken = 0;
 
-	ticket_lock(&wq->lock);
 	list_for_each_entry_safe(we, next, &wq->head, link) {
 		/* The entry may be gone once its thread runs: read it before. */
 		bool exclusive = we->exclusive;
@@ -87,6 +85,16 @@ int wake_up_key(struct wait_queue *wq, int nr_exclusive, unsigned long key)
 		if (exclusive && nr_exclusive && --nr_exclusive == 0)
 			break;
 	}
+	return woken;
+}
+
+int wake_up_key(struct wait_queue *wq, int nr_exclusive, unsigned long key)
+{
+	unsigned long flags = local_irq_save();
+	int woken;
+
+	ticket_lock(&wq->lock);
+	woken = wake_up_locked(wq, nr_exclusive, key);
 	ticket_unlock(&wq->lock);
 	local_irq_restore(flags);
 	return woken;

@@ -42,6 +42,8 @@ void remove_wait_queue(struct wait_queue *wq, struct wait_entry *we);
 
 /* Wake all non-exclusive sleepers and up to nr exclusive ones (0: all). Any context. Returns how many. */
 int wake_up_key(struct wait_queue *wq, int nr_exclusive, unsigned long key);
+/* The same for who holds wq->lock, with interrupts off. */
+int wake_up_locked(struct wait_queue *wq, int nr_exclusive, unsigned long key);
 static inline void wake_up(struct wait_queue *wq)
 {
 	wake_up_key(wq, 1, 0);

@@ -10,9 +10,17 @@
  * rwsem: a reader also stays out while a writer waits (writers_waiting), so writers do not starve.
  * Hence a thread must not read-lock one rwsem twice: a writer in between would deadlock it; the
  * lock checker reports the attempt.
+ *
+ * An rwsem may be freed by the writer that has it, though readers had it without a reference to what
+ * it lies in (a vma's lock, mm/vma.c): so whoever lets go must not touch it once another can enter.
+ * Bit 0 of the word says whether anybody queues. If not, letting go is one atomic operation and
+ * nothing else. If so, it is done under the queue's lock together with the waking; and a writer
+ * enters past that bit only as one of the queue, which it leaves under the same lock before it goes
+ * on. Only who is inside, or never gets in, takes the bit away.
  */
 #include <kernel/sync/mutex.h>
 #include <kernel/sync/spinlock.h>
+#include <kernel/x86/irqflags.h>
 
 void mutex_init(struct mutex *m, enum lock_class cls)
 {
@@ -59,12 +67,17 @@ void rwsem_init(struct rwsem *s, enum lock_class cls)
 	wait_queue_init(&s->wait);
 }
 
+/* The word: */
+#define RWSEM_WAITERS 1 /* the queue is (or was) not empty */
+#define RWSEM_WRITER  2
+#define RWSEM_READER  4 /* times the number of readers */
+
 static bool read_enter(struct rwsem *s)
 {
 	int c = atomic_read(&s->count);
 
-	while (c >= 0 && !atomic_read(&s->writers_waiting)) {
-		if (atomic_cmpxchg(&s->count, c, c + 1))
+	while (!(c & RWSEM_WRITER) && !atomic_read(&s->writers_waiting)) {
+		if (atomic_cmpxchg(&s->count, c, c + RWSEM_READER))
 			return true;
 		c = atomic_read(&s->count);
 	}
@@ -73,15 +86,96 @@ static bool read_enter(struct rwsem *s)
 
 static bool write_enter(struct rwsem *s)
 {
-	return atomic_cmpxchg(&s->count, 0, -1);
+	return atomic_cmpxchg(&s->count, 0, RWSEM_WRITER);
 }
+
+/* --- those who wait ---- */
+
+static bool read_enter_queued(struct rwsem *s)
+{
+	atomic_or(RWSEM_WAITERS, &s->count);
+	return read_enter(s);
+}
+
+static bool write_enter_queued(struct rwsem *s)
+{
+	atomic_or(RWSEM_WAITERS, &s->count);
+	return atomic_cmpxchg(&s->count, RWSEM_WAITERS, RWSEM_WAITERS | RWSEM_WRITER);
+}
+
+static unsigned long lock_queue(struct rwsem *s)
+{
+	unsigned long flags = local_irq_save();
+
+	ticket_lock(&s->wait.lock);
+	return flags;
+}
+
+static void unlock_queue(struct rwsem *s, unsigned long flags)
+{
+	ticket_unlock(&s->wait.lock);
+	local_irq_restore(flags);
+}
+
+/* Out of the queue. wake: those who stayed out for the running thread. */
+static void leave_queue(struct rwsem *s, bool wake)
+{
+	unsigned long flags = lock_queue(s);
+
+	if (!waitqueue_active(&s->wait))
+		atomic_and(~RWSEM_WAITERS, &s->count);
+	else if (wake)
+		wake_up_locked(&s->wait, 0, 0);
+	unlock_queue(s, flags);
+}
+
+static __noinline void wait_to_read(struct rwsem *s)
+{
+	(void)__wait_event(s->wait, read_enter_queued(s), THREAD_UNINTERRUPTIBLE, false, 0);
+	leave_queue(s, false);
+}
+
+static __noinline int wait_to_write(struct rwsem *s, enum thread_state state)
+{
+	int err;
+
+	atomic_inc(&s->writers_waiting);
+	err = __wait_event(s->wait, write_enter_queued(s), state,
+			   state == THREAD_KILLABLE && current_fatal_signal_pending(), -EINTR);
+	atomic_dec(&s->writers_waiting);
+	leave_queue(s, err);
+	return err;
+}
+
+static __noinline void release_queued(struct rwsem *s, int held)
+{
+	unsigned long flags = lock_queue(s);
+
+	if (atomic_add_return(-held, &s->count) == RWSEM_WAITERS)
+		wake_up_locked(&s->wait, 0, 0);
+	unlock_queue(s, flags);
+}
+
+static void release(struct rwsem *s, int held)
+{
+	int c = atomic_read(&s->count);
+
+	while (!(c & RWSEM_WAITERS)) {
+		if (likely(atomic_cmpxchg(&s->count, c, c - held)))
+			return;
+		c = atomic_read(&s->count);
+	}
+	release_queued(s, held);
+}
+
+/* --- the calls ---- */
 
 void down_read(struct rwsem *s)
 {
 	might_sleep();
 	lock_check_acquire(s->class, s, 0);
 	if (!read_enter(s))
-		wait_event(s->wait, read_enter(s));
+		wait_to_read(s);
 }
 
 bool down_read_trylock(struct rwsem *s)
@@ -92,55 +186,31 @@ bool down_read_trylock(struct rwsem *s)
 	return true;
 }
 
-static void rwsem_wake(struct rwsem *s)
-{
-	smp_mb();
-	if (waitqueue_active(&s->wait))
-		wake_up_all(&s->wait);
-}
-
 void up_read(struct rwsem *s)
 {
-	debug_assert(atomic_read(&s->count) > 0);
+	debug_assert(atomic_read(&s->count) >= RWSEM_READER);
 	lock_check_release(s->class, s, 0);
-	if (atomic_dec_and_test(&s->count))
-		rwsem_wake(s);
-}
-
-static void write_entered(struct rwsem *s)
-{
-	s->owner = current_thread();
+	release(s, RWSEM_READER);
 }
 
 void down_write(struct rwsem *s)
 {
 	might_sleep();
 	lock_check_acquire(s->class, s, 0);
-	if (!write_enter(s)) {
-		atomic_inc(&s->writers_waiting);
-		wait_event(s->wait, write_enter(s));
-		atomic_dec(&s->writers_waiting);
-	}
-	write_entered(s);
+	if (!write_enter(s))
+		(void)wait_to_write(s, THREAD_UNINTERRUPTIBLE);
+	s->owner = current_thread();
 }
 
 int down_write_killable(struct rwsem *s)
 {
-	int err = 0;
-
 	might_sleep();
 	lock_check_acquire(s->class, s, 0);
-	if (!write_enter(s)) {
-		atomic_inc(&s->writers_waiting);
-		err = wait_event_killable(s->wait, write_enter(s));
-		atomic_dec(&s->writers_waiting);
-	}
-	if (err) {
+	if (!write_enter(s) && wait_to_write(s, THREAD_KILLABLE)) {
 		lock_check_release(s->class, s, 0);
-		rwsem_wake(s); /* readers that stayed out for this writer */
-		return err;
+		return -EINTR;
 	}
-	write_entered(s);
+	s->owner = current_thread();
 	return 0;
 }
 
@@ -149,7 +219,7 @@ bool down_write_trylock(struct rwsem *s)
 	if (!write_enter(s))
 		return false;
 	lock_check_acquire(s->class, s, LOCK_TRY);
-	write_entered(s);
+	s->owner = current_thread();
 	return true;
 }
 
@@ -158,16 +228,7 @@ void up_write(struct rwsem *s)
 	assert(s->owner == current_thread());
 	s->owner = NULL;
 	lock_check_release(s->class, s, 0);
-	atomic_set(&s->count, 0);
-	rwsem_wake(s);
-}
-
-void downgrade_write(struct rwsem *s)
-{
-	assert(s->owner == current_thread());
-	s->owner = NULL;
-	atomic_set(&s->count, 1);
-	rwsem_wake(s);
+	release(s, RWSEM_WRITER);
 }
 
 bool rwsem_is_write_held(const struct rwsem *s)
@@ -177,5 +238,5 @@ bool rwsem_is_write_held(const struct rwsem *s)
 
 bool rwsem_is_held(const struct rwsem *s)
 {
-	return atomic_read(&s->count) != 0;
+	return atomic_read(&s->count) & ~RWSEM_WAITERS;
 }

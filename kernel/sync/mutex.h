@@ -31,7 +31,7 @@ static inline void mutex_guard_end(struct mutex **m)
 
 /* Many readers or one writer; writers do not starve. A reader must not acquire it twice. */
 struct rwsem {
-	atomic_t count; /* > 0: readers; -1: a writer; 0: free */
+	atomic_t count; /* who is in, and whether anybody waits: mutex.c; 0: free */
 	atomic_t writers_waiting;
 	u8 class;
 	struct thread *owner; /* the writer */
@@ -47,7 +47,6 @@ void down_write(struct rwsem *s);
 int down_write_killable(struct rwsem *s) __must_check;
 bool down_write_trylock(struct rwsem *s) __must_check;
 void up_write(struct rwsem *s);
-void downgrade_write(struct rwsem *s);
 /* guard_read(&s); guard_write(&s); as guard_mutex(). */
 static inline void read_guard_end(struct rwsem **s)
 {
