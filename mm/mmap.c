@@ -519,6 +519,9 @@ int vma_grow_down(struct vm_area_struct *vma, vaddr_t addr)
 	if (!vm_may_expand(mm, vma->flags, pages) || vma->end - addr > mm->rlim_stack ||
 	    vm_may_lock(mm, vma->flags, pages << PAGE_SHIFT))
 		return -ENOMEM;
+	/* For the write that most often comes next; and how the vma merges later depends on it. */
+	if (anon_vma_prepare(vma))
+		return -ENOMEM;
 	if ((vma->flags & VM_ACCOUNT) && commit_charge(mm, pages))
 		return -ENOMEM;
 	vma_set_bounds(vma, addr, vma->end, vma->pgoff - pages);

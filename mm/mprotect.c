@@ -16,6 +16,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/x86/uaccess.h>
 #include <mm/pgtable.h>
+#include <mm/rmap.h>
 #include <mm/vma.h>
 
 /* Becoming writable: the promise. *flags gets VM_ACCOUNT if pages were charged. */
@@ -97,11 +98,15 @@ struct to_populate {
 	vaddr_t start, end;
 };
 
-static void note_populate(struct to_populate *p, unsigned long old, unsigned long new_,
+static void note_populate(struct to_populate *p, struct vm_area_struct *vma, unsigned long old,
 			  vaddr_t start, vaddr_t end)
 {
-	if ((old & (VM_LOCKED | VM_WRITE | VM_SHARED)) != VM_LOCKED || !(new_ & VM_WRITE))
+	if ((old & (VM_LOCKED_MASK | VM_WRITE | VM_SHARED)) != VM_LOCKED ||
+	    !(vma->flags & VM_WRITE))
 		return;
+	/* Now, so that the next piece can share it, and merge. */
+	if (anon_vma_prepare(vma))
+		return; /* without memory populating would not get far */
 	if (!p->end)
 		p->start = start;
 	p->end = end;
@@ -122,7 +127,7 @@ static int protect_range(struct mm_struct *mm, vaddr_t start, vaddr_t end, int p
 		err = protect_piece(&vma, start, stop, flags);
 		if (err)
 			return err;
-		note_populate(populate, old, flags, start, stop);
+		note_populate(populate, vma, old, start, stop);
 		start = stop;
 		if (start >= end)
 			return 0;
