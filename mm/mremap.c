@@ -102,8 +102,7 @@ static void grow_in_place(struct mremap_request *r, struct vm_area_struct *vma)
 {
 	unsigned long flags = vma->flags;
 
-	vma_set_bounds(vma, vma->start, r->old + r->new_len, vma->pgoff);
-	vma_merge(vma);
+	vma_extend_up(vma, r->old + r->new_len);
 	note_growth(r, flags, r->old, (r->new_len - r->old_len) >> PAGE_SHIFT);
 }
 
@@ -134,7 +133,7 @@ static struct vm_area_struct *make_target(struct mremap_request *r, struct vm_ar
 static bool leaves_empty(const struct mremap_request *r, const struct vm_area_struct *vma)
 {
 	return (r->flags & MREMAP_DONTUNMAP) && vma->start == r->old &&
-	       vma->end == r->old + r->old_len && !vma->file;
+	       vma->end == r->old + r->old_len;
 }
 
 /* Carries the entries over. False if a table could not be allocated: all are back at home, and the
@@ -159,14 +158,6 @@ static bool carry_over(struct mremap_request *r, struct vm_area_struct *vma,
 	return all;
 }
 
-/* What was moved away is not locked any more. If it cannot be cut out, it stays so: no harm but that. */
-static void unlock_rest(struct mremap_request *r, struct vm_area_struct *vma)
-{
-	if ((vma->flags & VM_LOCKED) &&
-	    !IS_ERR(vma_modify(vma, r->old, r->old + r->old_len, vma->flags & ~VM_LOCKED_MASK)))
-		r->mm->locked_vm -= r->old_len >> PAGE_SHIFT;
-}
-
 static void drop_target(struct mremap_request *r, struct vm_area_struct *target)
 {
 	unsigned long charged = target->flags & VM_ACCOUNT ? vma_pages(target) : 0;
@@ -184,7 +175,9 @@ static void drop_target(struct mremap_request *r, struct vm_area_struct *target)
 static long move_vma(struct mremap_request *r, struct vm_area_struct *vma)
 {
 	unsigned long flags = vma->flags, pages = r->new_len >> PAGE_SHIFT;
-	bool keep = r->flags & MREMAP_DONTUNMAP;
+	bool keep = r->flags & MREMAP_DONTUNMAP, cut = keep && (flags & VM_LOCKED);
+	/* As on Linux what stays does not merge with what went. */
+	bool merge = !keep || (vma->end != r->new && vma->start != r->new + r->new_len);
 	struct vm_area_struct *target;
 
 	/* Cuts of the old one and the new one: three more at most. */
@@ -192,25 +185,36 @@ static long move_vma(struct mremap_request *r, struct vm_area_struct *vma)
 		return -ENOMEM;
 	if (keep && (flags & VM_ACCOUNT) && commit_charge(r->mm, pages))
 		return -ENOMEM;
+	if (cut) {
+		vma = vma_isolate(vma, r->old, r->old + r->old_len);
+		if (IS_ERR(vma))
+			goto nomem;
+	}
 	target = make_target(r, vma);
 	if (!target)
-		goto nomem;
+		goto rejoin;
 	if (!carry_over(r, vma, target)) {
 		drop_target(r, target);
-		goto nomem;
+		goto rejoin;
 	}
 	note_growth(r, flags, r->new, pages);
-	if (keep) {
-		unlock_rest(r, vma);
-	} else if (r->old_len) {
+	if (cut) {
+		/* What stays is not locked any more. */
+		vma_set_flags(vma, flags & ~VM_LOCKED_MASK);
+		r->mm->locked_vm -= vma_pages(vma);
+	} else if (!keep && r->old_len) {
 		/* Both ranges count until the old one goes. If it cannot be cut out for lack of memory,
 		 * it stays, empty and counted. */
 		if (flags & VM_ACCOUNT)
 			commit_charge_always(r->mm, r->old_len >> PAGE_SHIFT);
 		(void)munmap_locked(r->mm, r->old, r->old_len, &r->dead);
 	}
-	vma_merge(target);
+	if (merge)
+		vma_merge(target);
 	return r->new;
+rejoin:
+	if (cut)
+		vma_merge(vma);
 nomem:
 	if (keep && (flags & VM_ACCOUNT))
 		commit_uncharge(r->mm, pages);

@@ -552,6 +552,13 @@ struct vm_area_struct *vma_extend_over(struct mm_struct *mm, vaddr_t start, vadd
 	return next;
 }
 
+void vma_extend_up(struct vm_area_struct *vma, vaddr_t end)
+{
+	vma_set_bounds(vma, vma->start, end, vma->pgoff);
+	if (next_admits(vma, vma->flags))
+		(void)vma_join(vma, vma->next);
+}
+
 /* --- other flags for a part ---- */
 
 /* [start, vma's end) goes from vma to its right neighbour. */
@@ -576,20 +583,14 @@ static struct vm_area_struct *move_border_up(struct vm_area_struct *vma, vaddr_t
 	return prev;
 }
 
-struct vm_area_struct *vma_modify(struct vm_area_struct *vma, vaddr_t start, vaddr_t end,
-				  unsigned long flags)
+struct vm_area_struct *vma_isolate(struct vm_area_struct *vma, vaddr_t start, vaddr_t end)
 {
 	struct vm_area_struct *upper;
 
-	debug_assert(vma->start <= start && start < end && end <= vma->end);
 	if (start > vma->start) {
-		if (end == vma->end && next_admits(vma, flags))
-			return move_border_down(vma, start);
 		vma = vma_split_limited(vma, start);
 		if (IS_ERR(vma))
 			return vma;
-	} else if (end < vma->end && prev_admits(vma, flags)) {
-		return move_border_up(vma, end);
 	}
 	if (end < vma->end) {
 		upper = vma_split_limited(vma, end);
@@ -598,6 +599,20 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, vaddr_t start, vad
 			return upper;
 		}
 	}
+	return vma;
+}
+
+struct vm_area_struct *vma_modify(struct vm_area_struct *vma, vaddr_t start, vaddr_t end,
+				  unsigned long flags)
+{
+	debug_assert(vma->start <= start && start < end && end <= vma->end);
+	if (start > vma->start && end == vma->end && next_admits(vma, flags))
+		return move_border_down(vma, start);
+	if (start == vma->start && end < vma->end && prev_admits(vma, flags))
+		return move_border_up(vma, end);
+	vma = vma_isolate(vma, start, end);
+	if (IS_ERR(vma))
+		return vma;
 	vma_set_flags(vma, flags);
 	return vma_merge(vma);
 }

@@ -49,6 +49,11 @@ struct vm_area_struct *vma_merge(struct vm_area_struct *vma);
 /* Makes neighbours cover the free range [start, end) if they are alike: the vma, or NULL. */
 struct vm_area_struct *vma_extend_over(struct mm_struct *mm, vaddr_t start, vaddr_t end,
 				       unsigned long flags, struct mappable *file, u64 pgoff);
+/* Moves vma's end up over free space; joins it with what begins there, if that is alike. */
+void vma_extend_up(struct vm_area_struct *vma, vaddr_t end);
+/* Makes [start, end) of vma a vma of its own: that one. ERR_PTR(-ENOMEM): nothing changed. */
+struct vm_area_struct *vma_isolate(struct vm_area_struct *vma, vaddr_t start,
+				   vaddr_t end) __must_check;
 /* Gives [start, end) of vma other flags, splitting and merging as needed: the vma that covers it
  * then. ERR_PTR(-ENOMEM). */
 struct vm_area_struct *vma_modify(struct vm_area_struct *vma, vaddr_t start, vaddr_t end,
@@ -162,11 +167,13 @@ void vma_init_cache(void); /* at boot, by mm_init_caches() */
 #define MAP_HUGETLB         0x40000
 #define MAP_SYNC            0x80000
 #define MAP_FIXED_NOREPLACE 0x100000
-/* What MAP_SHARED_VALIDATE knows; MAP_SYNC is not among it: no file here is persistent memory. */
+#define MAP_HUGE_MASK       0x7c000000 /* page sizes: 2 MiB, 1 GiB */
+/* What MAP_SHARED_VALIDATE knows: the flags that were there before it. So Linux leaves out
+ * MAP_FIXED_NOREPLACE, and MAP_SYNC, as no file here is persistent memory. */
 #define MAP_KNOWN                                                                                \
 	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_GROWSDOWN | MAP_DENYWRITE |      \
 	 MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | \
-	 MAP_HUGETLB | MAP_FIXED_NOREPLACE)
+	 MAP_HUGETLB | MAP_HUGE_MASK)
 
 #define MREMAP_MAYMOVE   1
 #define MREMAP_FIXED     2
