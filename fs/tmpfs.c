@@ -311,11 +311,18 @@ static bool room_for(const struct inode *i, unsigned long pages)
 }
 
 /* A page where there is none; also beyond the end of the file. It stays not uptodate, by which
- * undo_range() tells it from one that is in use; who needs its zeroes makes them. */
+ * undo_range() tells it from one that is in use; who needs its zeroes makes them. One that an earlier
+ * call left so gets them now, as it is not this call's to undo. */
 static int allocate_page(struct address_space *m, u64 index)
 {
-	struct page *page = find_or_create_page(m, index, GFP_USER);
+	struct page *page = find_lock_page(m, index);
 
+	if (!page) {
+		page = find_or_create_page(m, index, GFP_USER);
+	} else if (!PageUptodate(page)) {
+		clear_page(page_address(page));
+		SetPageUptodate(page);
+	}
 	if (IS_ERR(page))
 		return (int)PTR_ERR(page);
 	unlock_page(page);
@@ -323,7 +330,6 @@ static int allocate_page(struct address_space *m, u64 index)
 	return signal_pending() ? -EINTR : 0;
 }
 
-/* As on Linux, also what an earlier call allocated and nobody used. */
 static void undo_range(struct address_space *m, u64 first, u64 end)
 {
 	for (u64 index = first; index < end; index++) {

@@ -387,6 +387,22 @@ static struct page *fill_missing(struct address_space *m, u64 index, bool *major
 	return ERR_PTR(err);
 }
 
+/* What somebody has written. A page that fallocate() set aside is a hole until it is used. */
+static struct page *find_data_page(struct address_space *m, u64 index)
+{
+	struct page *page = find_lock_page(m, index);
+	bool data;
+
+	if (!page)
+		return NULL;
+	data = PageUptodate(page);
+	unlock_page(page);
+	if (data)
+		return page;
+	put_page(page);
+	return NULL;
+}
+
 struct page *filemap_get_page(struct address_space *m, u64 index, bool create, bool *major)
 {
 	for (;;) {
@@ -394,14 +410,17 @@ struct page *filemap_get_page(struct address_space *m, u64 index, bool create, b
 
 		if (page && PageUptodate(page))
 			return page;
+		if (!create && !(m->ops && m->ops->readpage)) {
+			if (page)
+				put_page(page);
+			return page ? find_data_page(m, index) : NULL;
+		}
 		if (page) {
 			page = wait_uptodate(m, index, page, major);
 			if (page)
 				return page;
 			continue;
 		}
-		if (!create && !(m->ops && m->ops->readpage))
-			return NULL;
 		page = fill_missing(m, index, major);
 		if (!IS_ERR(page) || PTR_ERR(page) != -EEXIST)
 			return page;
