@@ -10,9 +10,9 @@
  *
  * To see where a run leaves the path: VMRANDOM=seed in the environment (or on the kernel's command
  * line) prints each step of that seed, on both kernels; diff shows the first that differs. VMRANDOM=0
- * prints the table of checksums. What a seed may come upon that is not meant to agree: a page that
- * fallocate() made counts as in memory here before its first use; and which vma a fault beyond the end
- * of a file has given an anon_vma, so that it does not merge.
+ * prints the table of checksums: for more seeds than these, add lines for them, with any checksum, and
+ * compare the two kernels' tables. (Of 1,400 seeds run so, all agree; from 36 on here stand those that
+ * once did not.)
  */
 #include <stdbool.h>
 
@@ -589,3 +589,23 @@ SEED(14, 0xd5cb65832de54470)
 SEED(15, 0x19234cadff0a7d55)
 SEED(16, 0xc045d5e57561c6c3)
 SEED(20, 0x991073e764aecc61)
+SEED(36, 0x88360a9879617662)
+SEED(39, 0x114a7bc87ab1044e)
+SEED(45, 0x1309882af3505066)
+SEED(93, 0xc706e35f5fd72a1c)
+SEED(109, 0xac8936719f04fa4d)
+SEED(169, 0x73247bafb2f6a7da)
+SEED(186, 0x83f12905b6b48069)
+SEED(193, 0x4a91cd9c885b1a1a)
+SEED(218, 0xf617a72d28c313b7)
+SEED(226, 0x2ff38ae7e88ac109)
+SEED(255, 0x8bc19beba76bedc7)
+SEED(289, 0x5812a39c42098cc8)
+SEED(297, 0xf6f1088ae78004b7)
+SEED(300, 0xae380978651a30a1)
+SEED(344, 0xcc9b9c0d862b07df)
+SEED(640, 0xa2a95ce842124df1)
+SEED(645, 0x51d1b86adae23292)
+SEED(680, 0x77a3291fbde6c2c6)
+SEED(686, 0x65478d91437b172c)
+SEED(698, 0xd3579580370a5752)
