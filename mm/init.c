@@ -205,6 +205,24 @@ void vmemmap_init(void)
 	}
 }
 
+const char *kernel_part(unsigned int n, paddr_t *start, paddr_t *end)
+{
+	const struct {
+		const char *name, *start, *end;
+	} parts[] = {
+		{"code", __text_start, __text_end},
+		{"rodata", __rodata_start, __rodata_end},
+		{"data", __data_start, __bss_start},
+		{"bss", __bss_start, __bss_end},
+	};
+
+	if (n >= ARRAY_SIZE(parts))
+		return NULL;
+	*start = __pa(parts[n].start);
+	*end = __pa(parts[n].end);
+	return parts[n].name;
+}
+
 void mm_print_usage(void)
 {
 	unsigned long ram = memblock_memory_size(0, ~0UL) >> 10;

@@ -18,4 +18,6 @@ void mm_init_early(void);
  * that that one owns. */
 void mm_init_cpu(unsigned int cpu);
 void mm_print_usage(void);
+/* The nth part of the kernel's image, from 0 up: "code", "rodata" ..., or NULL behind the last. */
+const char *kernel_part(unsigned int n, paddr_t *start, paddr_t *end);
 void show_mem(void); /* Linux's report on memory, into the log; sleeps */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's memory: meminfo, buddyinfo, zoneinfo, pagetypeinfo, vmstat, slabinfo, swaps, and the
- * two files with a word for each page frame, kpagecount and kpageflags.
+ * The machine's memory: meminfo, buddyinfo, zoneinfo, pagetypeinfo, vmstat, slabinfo, swaps, iomem.
  *
  * All are sums of counters that go on counting: a text is not a snapshot, and differences of a few
  * pages between its lines are normal. The formats are Linux 6.1's; a field about what Octavo does not
@@ -9,7 +8,7 @@
  */
 #include <fs/proc/proc.h>
 #include <kernel/lib/errno.h>
-#include <kernel/x86/uaccess.h>
+#include <mm/init.h>
 #include <mm/memblock.h>
 #include <mm/page_alloc.h>
 #include <mm/pgtable.h>
@@ -321,151 +320,19 @@ int proc_swaps_show(struct seq_file *m, struct proc_inode *pi __unused)
 	return 0;
 }
 
-/* --- kpagecount, kpageflags ---------------------------------------------------------------------------- */
-
-enum kpf { /* bits of the ABI: linux/kernel-page-flags.h */
-	   KPF_LOCKED = 0,
-	   KPF_REFERENCED = 2,
-	   KPF_UPTODATE = 3,
-	   KPF_DIRTY = 4,
-	   KPF_LRU = 5,
-	   KPF_ACTIVE = 6,
-	   KPF_SLAB = 7,
-	   KPF_WRITEBACK = 8,
-	   KPF_RECLAIM = 9,
-	   KPF_BUDDY = 10,
-	   KPF_MMAP = 11,
-	   KPF_ANON = 12,
-	   KPF_SWAPCACHE = 13,
-	   KPF_SWAPBACKED = 14,
-	   KPF_COMPOUND_HEAD = 15,
-	   KPF_COMPOUND_TAIL = 16,
-	   KPF_UNEVICTABLE = 18,
-	   KPF_NOPAGE = 20,
-	   KPF_ZERO_PAGE = 24,
-	   KPF_PGTABLE = 26,
-	   KPF_RESERVED = 32,
-	   KPF_MLOCKED = 33,
-};
-
-/* Frames whose struct page has never been written are all free (section.h). */
-static bool pfn_deferred(pfn_t pfn)
+/* Where RAM lies, and in it the kernel. Addresses are for root. */
+int proc_iomem_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	return READ_ONCE(pfn_section(pfn)->state) != SECTION_ONLINE;
-}
+	bool open = capable(CAP_SYS_ADMIN);
+	paddr_t start, end = 0, from, to;
+	const char *name;
 
-/* Does the word at mapcount count mappings? */
-static bool counts_mappings(const struct page *p)
-{
-	return !(PageBuddy(p) || PageSlab(p) || PageTable(p) || PageReserved(p)) &&
-	       page_count(p) > 0;
-}
-
-static u64 frame_count(pfn_t pfn)
-{
-	struct page *p = pfn_to_page(pfn);
-
-	if (!pfn_valid(pfn) || pfn_deferred(pfn) || !counts_mappings(p))
-		return 0;
-	return (u64)max(page_mapcount(p), 0);
-}
-
-/* Is it in a free block? The head is the only page of one that says so. */
-static bool in_free_block(pfn_t pfn)
-{
-	for (unsigned int order = 0; order <= MAX_ORDER; order++) {
-		pfn_t head = ALIGN_DOWN(pfn, 1UL << order);
-		const struct page *p = pfn_to_page(head);
-
-		if (!pfn_valid(head))
-			break;
-		if (PageBuddy(p))
-			return READ_ONCE(p->order) >= order;
+	while (memblock_next_memory(end, &start, &end)) {
+		seq_printf(m, "%08lx-%08lx : System RAM\n", open ? start : 0, open ? end - 1 : 0);
+		for (unsigned int n = 0; (name = kernel_part(n, &from, &to)) != NULL; n++)
+			if (from >= start && to <= end)
+				seq_printf(m, "  %08lx-%08lx : Kernel %s\n", open ? from : 0,
+					   open ? to - 1 : 0, name);
 	}
-	return false;
+	return 0;
 }
-
-static u64 frame_flags(pfn_t pfn)
-{
-	static const struct {
-		u8 pg, kpf;
-	} map[] = {
-		{PG_locked, KPF_LOCKED},
-		{PG_referenced, KPF_REFERENCED},
-		{PG_uptodate, KPF_UPTODATE},
-		{PG_dirty, KPF_DIRTY},
-		{PG_lru, KPF_LRU},
-		{PG_active, KPF_ACTIVE},
-		{PG_slab, KPF_SLAB},
-		{PG_writeback, KPF_WRITEBACK},
-		{PG_reclaim, KPF_RECLAIM},
-		{PG_anon, KPF_ANON},
-		{PG_swapcache, KPF_SWAPCACHE},
-		{PG_swapbacked, KPF_SWAPBACKED},
-		{PG_head, KPF_COMPOUND_HEAD},
-		{PG_tail, KPF_COMPOUND_TAIL},
-		{PG_unevictable, KPF_UNEVICTABLE},
-		{PG_table, KPF_PGTABLE},
-		{PG_reserved, KPF_RESERVED},
-		{PG_mlocked, KPF_MLOCKED},
-	};
-	const struct page *p = pfn_to_page(pfn);
-	u64 flags = 0;
-
-	if (!pfn_valid(pfn))
-		return BIT(KPF_NOPAGE);
-	if (pfn_deferred(pfn))
-		return BIT(KPF_BUDDY);
-	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
-		if (READ_ONCE(p->flags) & BIT(map[i].pg))
-			flags |= BIT(map[i].kpf);
-	if (page_count(p) == 0 && !PageReserved(p) && in_free_block(pfn))
-		flags |= BIT(KPF_BUDDY);
-	if (counts_mappings(p) && page_mapped(p))
-		flags |= BIT(KPF_MMAP);
-	if (p == zero_page)
-		flags |= BIT(KPF_ZERO_PAGE);
-	return flags;
-}
-
-static ssize_t read_frames(void __user *ubuf, size_t n, loff_t *pos, u64 (*word)(pfn_t))
-{
-	pfn_t pfn = (pfn_t)*pos / sizeof(u64), end = memblock_memory_end() >> PAGE_SHIFT;
-	size_t done = 0;
-
-	if (*pos % sizeof(u64) || n % sizeof(u64))
-		return -EINVAL;
-	while (done < n && pfn < end) {
-		u64 words[64];
-		size_t len = 0;
-
-		for (; len < ARRAY_SIZE(words) && done + len * sizeof(u64) < n && pfn < end; pfn++)
-			words[len++] = word(pfn);
-		len *= sizeof(u64);
-		if (copy_to_user((char __user *)ubuf + done, words, len))
-			return done ? (ssize_t)done : -EFAULT;
-		done += len;
-		*pos += (loff_t)len;
-		cond_resched();
-	}
-	return (ssize_t)done;
-}
-
-static ssize_t kpagecount_read(struct file *f __unused, void __user *ubuf, size_t n, loff_t *pos)
-{
-	return read_frames(ubuf, n, pos, frame_count);
-}
-
-static ssize_t kpageflags_read(struct file *f __unused, void __user *ubuf, size_t n, loff_t *pos)
-{
-	return read_frames(ubuf, n, pos, frame_flags);
-}
-
-const struct file_operations proc_kpagecount_fops = {
-	.read = kpagecount_read,
-	.llseek = seq_lseek,
-};
-const struct file_operations proc_kpageflags_fops = {
-	.read = kpageflags_read,
-	.llseek = seq_lseek,
-};

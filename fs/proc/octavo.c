@@ -4,6 +4,7 @@
  *
  *	ktest	write the names of in-kernel tests ("all", "SUITE", "SUITE.CASE", comma separated):
  *		the write runs them and returns when they are done; reads then give their report.
+ *	frames	a letter for each page frame (frames.c)
  *	crash	write a kind of breakage (tests/kernel/crash.c): an oops in the writer's context.
  *	ledger	whose memory is, in debug builds: debug.c.
  *
@@ -154,6 +155,7 @@ static ssize_t crash_write(struct file *f __unused, const void __user *ubuf, siz
 static const struct file_operations crash_fops = {.write = crash_write};
 
 const struct proc_entry proc_octavo_entries[] = {
+	PROC_OPS("frames", 0400, proc_frames_fops),
 	PROC_OPS("ktest", 0600, ktest_fops),
 	PROC_OPS("crash", 0200, crash_fops),
 #ifdef CONFIG_DEBUG

@@ -163,7 +163,9 @@ int proc_vmstat_show(struct seq_file *m, struct proc_inode *pi);
 int proc_slabinfo_show(struct seq_file *m, struct proc_inode *pi);
 int proc_swaps_show(struct seq_file *m, struct proc_inode *pi);
 int proc_node_vmstat_show(struct seq_file *m, struct proc_inode *pi); /* without the events */
-extern const struct file_operations proc_kpagecount_fops, proc_kpageflags_fops;
+int proc_iomem_show(struct seq_file *m, struct proc_inode *pi);
+extern const struct file_operations proc_kpagecount_fops, proc_kpageflags_fops; /* frames.c */
+extern const struct file_operations proc_frames_fops;
 
 int proc_kstat_show(struct seq_file *m, struct proc_inode *pi); /* stat.c */
 int proc_uptime_show(struct seq_file *m, struct proc_inode *pi);
@@ -172,7 +174,7 @@ int proc_cpuinfo_show(struct seq_file *m, struct proc_inode *pi);
 int proc_version_show(struct seq_file *m, struct proc_inode *pi);
 int proc_kcmdline_show(struct seq_file *m, struct proc_inode *pi);
 int proc_filesystems_show(struct seq_file *m, struct proc_inode *pi);
-int proc_no_disks_show(struct seq_file *m, struct proc_inode *pi);
+int proc_nothing_show(struct seq_file *m, struct proc_inode *pi);
 int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi);
 int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi);
 int proc_devices_show(struct seq_file *m, struct proc_inode *pi);

@@ -194,8 +194,8 @@ int proc_filesystems_show(struct seq_file *m, struct proc_inode *pi __unused)
 	return 0;
 }
 
-/* Linux has these, and programs open them; there are no disks to list. */
-int proc_no_disks_show(struct seq_file *m __unused, struct proc_inode *pi __unused)
+/* Linux has these, and programs open them; there are no disks and no modules to list. */
+int proc_nothing_show(struct seq_file *m __unused, struct proc_inode *pi __unused)
 {
 	return 0;
 }

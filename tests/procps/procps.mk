@@ -2,7 +2,8 @@
 #
 # An image with the host's procps (free, ps, top, pmap, slabtop ...), lscpu and their libraries, as
 # the distribution has them, and with the test that runs them (tests/procps/t_procps.c). Without
-# procps on the host there is no such image, and scripts/test leaves the group out.
+# procps on the host there is no such image, and scripts/test leaves the group out. The image boots
+# to a prompt, too: make run INITRD=build/initramfs-procps.cpio, then /usr/bin/top.
 
 PROCPS_TOOLS := $(realpath $(wildcard $(addprefix /usr/bin/,free lscpu pgrep pmap ps pwdx slabtop \
 	top uptime vmstat w) /usr/sbin/sysctl))
@@ -20,10 +21,12 @@ $(PROCPS_BIN): tests/procps/t_procps.c $(ULIB_OBJ) $(U)/flags
 
 -include $(PROCPS_BIN).d
 
-$(PROCPS_IMAGE): $(PROCPS_BIN) $(U)/image/tests/run scripts/mkcpio.py tests/procps/procps.mk
+PROCPS_USER := $(filter-out %/pmap,$(USER_BIN:$(U)/%=$(U)/image/%)) $(U)/image/tests/run
+
+$(PROCPS_IMAGE): $(PROCPS_BIN) $(PROCPS_USER) $(ROOTFS) scripts/mkcpio.py tests/procps/procps.mk
 	$(call say,CPIO,$@)
 	$(Q)$(PYTHON) scripts/mkcpio.py -o $@ --busybox $(BUSYBOX) \
-		$(U)/image/tests/run=/tests/run $(PROCPS_BIN)=/tests/t_procps \
+		$(foreach f,$(PROCPS_USER),$(f)=$(f:$(U)/image%=%)) $(PROCPS_BIN)=/tests/t_procps \
 		$(foreach f,$(PROCPS_TOOLS) $(PROCPS_TERMINFO),$(f)=$(f)) \
 		$(foreach f,$(PROCPS_LIBS),$(realpath $(f))=$(f)) --tree rootfs
 endif

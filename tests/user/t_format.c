@@ -354,7 +354,7 @@ TEST(zones, "buddyinfo, pagetypeinfo, zoneinfo: a column, a line, or what stands
 							 " other_node %d\n");
 }
 
-TEST(slabinfo, "/proc/slabinfo and swaps: a column")
+TEST(lists, "/proc/slabinfo, iomem and swaps: a column")
 {
 	if (geteuid() == 0)
 		check("/proc/slabinfo",
@@ -363,6 +363,14 @@ TEST(slabinfo, "/proc/slabinfo and swaps: a column")
 		      "tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> "
 		      "<sharedavail>\n"
 		      "*%-17s %6d %6d %6d %4d %4d : tunables %4d %4d %4d : slabdata %6d %6d %6d\n");
+	/* what is in a range is indented below it */
+	check("/proc/iomem", "{\n"
+			     " %08x-%08x : %*\n"
+			     "~  %*\n"
+			     "}\n");
+	if (geteuid() == 0)
+		CHECK(strstr(text, " : System RAM\n") && strstr(text, " : Kernel code\n") &&
+		      strstr(text, " : Kernel bss\n"));
 	check("/proc/swaps", " Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
 }
 

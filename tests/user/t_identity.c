@@ -226,6 +226,56 @@ TEST_MEM(kpagecount, 32,
 	stop_children();
 }
 
+/* Free pages that the CPUs keep on lists of their own. */
+static long on_cpu_lists(void)
+{
+	long n = 0;
+
+	slurp("/proc/zoneinfo");
+	for (char *p = text; (p = strstr(p, " count: ")) != NULL; p++)
+		n += atol(p + 8);
+	return n;
+}
+
+TEST(frame_map, "/proc/octavo/frames: another number of frames of a kind than meminfo has pages")
+{
+	static const struct {
+		char letter;
+		const char *name;
+	} kinds[] = {{'.', "MemFree"},     {'S', "Slab"},      {'T', "PageTables"},
+		     {'k', "KernelStack"}, {'a', "AnonPages"}, {'s', "Shmem"}};
+	long n[256] = {0};
+	char map[4096];
+	ssize_t len;
+
+	if (geteuid() != 0)
+		SKIP("for root");
+	int fd = open("/proc/octavo/frames", O_RDONLY);
+	if (fd < 0)
+		SKIP("only Octavo has it");
+	while ((len = OK(read(fd, map, sizeof(map)))) > 0)
+		for (ssize_t i = 0; i < len; i++)
+			n[(unsigned char)map[i]]++;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		long pages = meminfo(kinds[i].name) / 4 + (i == 0 ? on_cpu_lists() : 0);
+		if (labs(pages - n[(int)kinds[i].letter]) > SLACK)
+			FAIL("%ld frames are '%c', %s is %ld pages", n[(int)kinds[i].letter],
+			     kinds[i].letter, kinds[i].name, pages);
+	}
+	CHECK(n['R'] > 50 && n['K'] > 0);
+	/* this frame, before and after */
+	volatile char *p = ut_map_alone(PAGE);
+	p[0] = 1;
+	uint64_t pfn = PM_PFN(ut_pagemap(p));
+	CHECK_EQ(pread(fd, map, 1, pfn), 1);
+	CHECK_EQ(map[0], 'a');
+	OK(munmap((void *)p, PAGE));
+	CHECK_EQ(pread(fd, map, 1, pfn), 1);
+	CHECK(map[0] != 'a');
+	CHECK_EQ(pread(fd, map, 1, 0), 1);
+	CHECK_EQ(map[0], 'R');
+}
+
 /* --- one process's own ---------------------------------------------------------------------------- */
 
 static const char *const fields[] = {"Rss",           "Shared_Clean",  "Shared_Dirty",
