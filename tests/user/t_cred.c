@@ -117,6 +117,44 @@ TEST(groups, "group ids by the same rules, and the list of groups")
 	});
 }
 
+TEST(permission_classes, "rights of a class that is not the caller's: owner, group, others")
+{
+	static const struct {
+		mode_t mode;
+		uid_t uid;
+		gid_t gid;
+		int may;
+	} cases[] = {
+		{0400, 1000, 60, 1}, {0044, 1000, 60, 0}, {0004, 1000, 50, 0}, {0040, 1000, 50, 0},
+		{0040, 1001, 50, 1}, {0404, 1001, 50, 0}, {0004, 1001, 60, 1}, {0440, 1001, 60, 0},
+		{0040, 1001, 55, 1}, {0404, 1001, 55, 0},
+	};
+	gid_t more[] = {55};
+
+	OK(chmod(".", 0755));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char name[16];
+
+		sprintf(name, "f%zu", i);
+		close(ut_file(name, "x", 1));
+		OK(chown(name, cases[i].uid, cases[i].gid));
+		OK(chmod(name, cases[i].mode));
+	}
+	AS({
+		OK(setgroups(1, more));
+		OK(setgid(50));
+		OK(setuid(1000));
+		for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			char name[16];
+
+			sprintf(name, "f%zu", i);
+			if ((open(name, O_RDONLY) >= 0) != cases[i].may)
+				FAIL("%04o of %d:%d read as 1000:50, also in 55", cases[i].mode,
+				     cases[i].uid, cases[i].gid);
+		}
+	});
+}
+
 TEST(kill_permission, "signals between users")
 {
 	int fds[2];

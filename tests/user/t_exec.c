@@ -728,6 +728,59 @@ TEST(elf_stack_flags, "PT_GNU_STACK that asks for an executable stack, or none")
 	CHECK(strstr(line, "[stack]") != NULL);
 }
 
+/*
+ * An entry point that looks at what it was given: exits with 1 if a general register is not 0, with 2
+ * if a vector register is not, with 4 if MXCSR is not the usual.
+ */
+extern char probe_entry[];
+__asm__(".text\n"
+	"probe_entry:\n"
+	"or %rax, %rbx; or %rcx, %rbx; or %rdx, %rbx; or %rsi, %rbx; or %rdi, %rbx; or %rbp, %rbx\n"
+	"or %r8, %rbx; or %r9, %rbx; or %r10, %rbx; or %r11, %rbx; or %r12, %rbx; or %r13, %rbx\n"
+	"or %r14, %rbx; or %r15, %rbx\n"
+	"por %xmm1, %xmm0; por %xmm2, %xmm0; por %xmm3, %xmm0; por %xmm4, %xmm0; por %xmm5, %xmm0\n"
+	"por %xmm6, %xmm0; por %xmm7, %xmm0; por %xmm8, %xmm0; por %xmm9, %xmm0\n"
+	"por %xmm10, %xmm0; por %xmm11, %xmm0; por %xmm12, %xmm0; por %xmm13, %xmm0\n"
+	"por %xmm14, %xmm0; por %xmm15, %xmm0\n"
+	"xor %edi, %edi\n"
+	"test %rbx, %rbx; jz 1f; or $1, %edi; 1:\n"
+	"movq %xmm0, %rax; psrldq $8, %xmm0; movq %xmm0, %rdx; or %rdx, %rax; jz 1f; or $2, %edi; 1:\n"
+	"stmxcsr -8(%rsp); cmpl $0x1f80, -8(%rsp); je 1f; or $4, %edi; 1:\n"
+	"mov $60, %eax; syscall\n");
+
+/* execve with something in every register. */
+static void exec_with_full_registers(const char *path)
+{
+	static char *const argv[] = {"probe", NULL};
+	unsigned mxcsr = 0x5f80;
+
+	__asm__ volatile("ldmxcsr %0\n"
+			 "pcmpeqd %%xmm0, %%xmm0; movaps %%xmm0, %%xmm1; movaps %%xmm0, %%xmm5\n"
+			 "movaps %%xmm0, %%xmm8; movaps %%xmm0, %%xmm15\n"
+			 "mov $-1, %%rbx; mov $-1, %%r8; mov $-1, %%r9; mov $-1, %%r10\n"
+			 "mov $-1, %%r12; mov $-1, %%r13; mov $-1, %%r14; mov $-1, %%r15\n"
+			 "syscall"
+			 :
+			 : "m"(mxcsr), "a"(SYS_execve), "D"(path), "S"(argv), "d"(environ)
+			 : "memory", "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+			   "r15", "xmm0", "xmm1", "xmm5", "xmm8", "xmm15");
+	_exit(99);
+}
+
+TEST(registers, "a new program that finds the old one's registers")
+{
+	Elf64_Ehdr eh;
+
+	copy_file(self(), "probe", 0755);
+	int fd = OK(open("probe", O_RDWR));
+	CHECK_EQ(read(fd, &eh, sizeof(eh)), sizeof(eh));
+	eh.e_entry += (uintptr_t)probe_entry - getauxval(AT_ENTRY);
+	CHECK_EQ(pwrite(fd, &eh, sizeof(eh), 0), sizeof(eh));
+	OK(close(fd));
+	pid_t pid = CHILD({ exec_with_full_registers("./probe"); });
+	CHECK_EXIT(pid, 0);
+}
+
 TEST(text_shared, "text pages that each process has for itself")
 {
 	const char *code = (void *)(uintptr_t)ut_helper;

@@ -782,6 +782,11 @@ TEST(descriptors, "dup, dup2, dup3 and fcntl: lowest number, shared offset, own 
 	CHECK_EQ(fcntl(fd, F_DUPFD, 60), 61);
 	CHECK_EQ(fcntl(fd, F_DUPFD_CLOEXEC, 60), 62);
 	CHECK_EQ(fcntl(62, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(dup2(fd, 62), 62); /* the number's flag goes with what it meant */
+	CHECK_EQ(fcntl(62, F_GETFD), 0);
+	OK(close(51));
+	CHECK_EQ(fcntl(fd, F_DUPFD, 51), 51);
+	CHECK_EQ(fcntl(51, F_GETFD), 0);
 	OK(fcntl(d, F_SETFL, O_APPEND | O_NONBLOCK));
 	CHECK_EQ(fcntl(fd, F_GETFL) & (O_APPEND | O_NONBLOCK), O_APPEND | O_NONBLOCK);
 	OK(close(fd));

@@ -160,17 +160,6 @@ TEST(fork, "the child without its parent's registers")
 	CHECK_EXIT(r, 0);
 }
 
-TEST(exec_fresh, "a new program that finds the old one's registers")
-{
-	/* MXCSR and the x87 control word are the ones that would hurt. */
-	unsigned mxcsr = 0;
-	unsigned short cw = 0;
-
-	__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(mxcsr), "=m"(cw));
-	CHECK_EQ(mxcsr & ~0x3fU, 0x1f80);
-	CHECK_EQ(cw, 0x37f);
-}
-
 TEST(control_words, "MXCSR and the x87 control word lost at a switch")
 {
 	unsigned mx = 0x7f80, got = 0;

@@ -112,6 +112,26 @@ TEST(empty_nonblock, "a read of nothing that waits or says end of file")
 	CHECK_EQ(read(r, &c, 1), 0);
 }
 
+TEST(append, "a small write put behind the last one, over the end of its page")
+{
+	static char buf[PAGE], in[PAGE];
+
+	for (int round = 0; round < 32; round++) {
+		make(0);
+		memset(buf, 'a' + round % 26, sizeof(buf));
+		CHECK_EQ(write(w, buf, 4000), 4000);
+		CHECK_EQ(read(r, in, 3000), 3000);
+		CHECK_EQ(write(w, buf, 90), 90);   /* fits */
+		CHECK_EQ(write(w, buf, 700), 700); /* does not, though so much has been read */
+		CHECK_EQ(read(r, in, sizeof(in)), 1090 + 700);
+		CHECK(!memcmp(in, buf, 1790));
+	}
+	/* What lies behind such a page is as it was: free pages are looked at when they are handed out. */
+	char *p = ut_map(4 << 20);
+	for (size_t i = 0; i < 4 << 20; i += PAGE)
+		CHECK_EQ(p[i], 0);
+}
+
 TEST_MEM(blocking, 24, "a full pipe that loses bytes, a reader that is not woken")
 {
 	enum { TOTAL = 1 << 20 };

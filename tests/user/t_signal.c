@@ -589,6 +589,55 @@ TEST(evil_return, "a sigreturn frame that takes the kernel's rights or crashes i
 	CHECK_SIGNALED(pid, SIGSEGV);
 }
 
+static void skip_ud2(int sig, siginfo_t *si, void *uc)
+{
+	(void)sig, (void)si;
+	((ucontext_t *)uc)->uc_mcontext.gregs[REG_RIP] += 2;
+}
+
+TEST(red_zone,
+     "a frame over the 128 bytes below the stack pointer, which are the interrupted function's")
+{
+	struct sigaction sa = {.sa_sigaction = skip_ud2, .sa_flags = SA_SIGINFO};
+	long bad;
+
+	OK(sigaction(SIGILL, &sa, NULL));
+	__asm__ volatile("sub $1024, %%rsp\n" /* away from what the compiler keeps there */
+			 "mov $-16, %%rcx; 1: mov %%rcx, (%%rsp, %%rcx, 8); inc %%rcx; jnz 1b\n"
+			 "ud2\n"
+			 "xor %0, %0; mov $-16, %%rcx\n"
+			 "1: cmp %%rcx, (%%rsp, %%rcx, 8); je 2f; inc %0; 2: inc %%rcx; jnz 1b\n"
+			 "add $1024, %%rsp"
+			 : "=&r"(bad)
+			 :
+			 : "rcx", "cc", "memory");
+	CHECK_EQ(bad, 0);
+}
+
+TEST(queue_limit, "more queued signals than RLIMIT_SIGPENDING allows, or fewer")
+{
+	pid_t pid = CHILD({
+		struct rlimit r = {3, 3};
+		union sigval v = {.sival_int = 1};
+		sigset_t set;
+
+		OK(setuid(4242)); /* Linux counts by user */
+		OK(setrlimit(RLIMIT_SIGPENDING, &r));
+		sigemptyset(&set);
+		sigaddset(&set, SIGRTMIN);
+		sigaddset(&set, SIGUSR1);
+		OK(sigprocmask(SIG_BLOCK, &set, NULL));
+		for (int i = 0; i < 3; i++)
+			OK(sigqueue(getpid(), SIGRTMIN, v));
+		CHECK_ERRNO(sigqueue(getpid(), SIGRTMIN, v), EAGAIN);
+		OK(kill(getpid(), SIGUSR1)); /* the bit alone */
+		for (int i = 0; i < 4; i++)
+			CHECK(sigwaitinfo(&set, NULL) == (i ? SIGRTMIN : SIGUSR1));
+		OK(sigqueue(getpid(), SIGRTMIN, v));
+	});
+	CHECK_EXIT(pid, 0);
+}
+
 TEST(kill_targets, "kill's targets and errors")
 {
 	CHECK_ERRNO(kill(getpid(), 65), EINVAL);
