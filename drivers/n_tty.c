@@ -412,6 +412,12 @@ static int receive_locked(struct tty *t, u8 c)
 	return 0;
 }
 
+void tty_receive_locked(struct tty *t, u8 c)
+{
+	assert_spin_held(&t->lock);
+	(void)receive_locked(t, c);
+}
+
 static void signal_foreground(struct tty *t, int sig)
 {
 	pid_t pgrp = READ_ONCE(t->pgrp);

@@ -166,9 +166,8 @@ static void serial_init(void)
 {
 	unsigned long flags;
 
-	tty_setup(&serial_tty, "ttyS0", &serial_driver);
-	tty_register(&serial_tty, 4, 64);
-	console_tty = &serial_tty;
+	tty_setup(&serial_tty, &serial_driver);
+	tty_register(&serial_tty, "ttyS0", 4, 64);
 	if (irq_register(COM1_IRQ, "ttyS0", serial_interrupt, NULL)) {
 		pr_err("serial: IRQ %d is taken, no terminal\n", COM1_IRQ);
 		return;

@@ -46,10 +46,9 @@ static const struct ktermios default_termios = {
 		 [VLNEXT] = 026},
 };
 
-void tty_setup(struct tty *t, const char *name, const struct tty_driver *drv)
+void tty_setup(struct tty *t, const struct tty_driver *drv)
 {
 	t->driver = drv;
-	t->name = name;
 	spin_lock_init(&t->lock, LOCK_DEVICE);
 	t->termios = default_termios;
 	t->winsize = (struct winsize){.ws_row = 24, .ws_col = 80};
@@ -600,11 +599,16 @@ static void tty_info(const struct tty *t, kdev_t *dev, pid_t *pgrp)
 	*pgrp = t->pgrp;
 }
 
-void tty_register(struct tty *t, unsigned int major, unsigned int minor)
+/* /dev/console is the last of console= that is there, without any the first that is registered. */
+void tty_register(struct tty *t, const char *name, unsigned int major, unsigned int minor)
 {
+	bool last;
+
 	t->dev = MKDEV(major, minor);
-	if (chrdev_register(major, minor, t->name, 0600, &tty_fops, t))
-		pr_err("tty: %s cannot be registered\n", t->name);
+	if (chrdev_register(major, minor, name, 0600, &tty_fops, t))
+		pr_err("tty: %s cannot be registered\n", name);
+	if ((console_named(name, &last) && last) || !console_tty)
+		console_tty = t;
 }
 
 static void tty_init(void)

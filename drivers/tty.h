@@ -35,7 +35,6 @@ struct tty_driver {
 
 struct tty {
 	const struct tty_driver *driver; /* (c) */
-	const char *name;                /* (c) */
 	kdev_t dev;                      /* (c) */
 	spinlock_t lock;                 /* (l) interrupts off */
 	struct ktermios termios;         /* (l) */
@@ -60,7 +59,7 @@ struct tty {
 };
 /* (l) tty->lock  (T) tasklist_lock  (c) constant */
 
-void tty_setup(struct tty *tty, const char *name, const struct tty_driver *drv);
+void tty_setup(struct tty *tty, const struct tty_driver *drv);
 
 /* From the driver's interrupt handler: one received byte. False if there is no room: the driver holds
  * further input back until unthrottle(). */
@@ -69,10 +68,12 @@ bool tty_receive(struct tty *tty, u8 c);
 bool tty_can_receive(struct tty *tty);
 /* From the driver: the next byte to send; false if none (or stopped). */
 bool tty_tx_next(struct tty *tty, u8 *c);
+/* The same with tty->lock held, for a terminal's answers: they send no signals. */
+void tty_receive_locked(struct tty *tty, u8 c);
 /* A break on the line. */
 void tty_hangup_char(struct tty *tty);
 
-/* Registers /dev nodes: tty (5:0), console (5:1) and the tty's own. */
-void tty_register(struct tty *tty, unsigned int major, unsigned int minor);
+/* Registers a name in /dev for it; of several numbers the last is its own. */
+void tty_register(struct tty *tty, const char *name, unsigned int major, unsigned int minor);
 /* What /dev/console means. */
 extern struct tty *console_tty;

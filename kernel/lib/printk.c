@@ -10,6 +10,7 @@
  * that lines do not mix. An oops breaks it (printk_oops_begin): a CPU that died inside printk must
  * not silence its own obituary.
  */
+#include <kernel/lib/cmdline.h>
 #include <kernel/lib/printf.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
@@ -153,6 +154,11 @@ void printk_oops_end(void)
 	WRITE_ONCE(oops_in_progress, false);
 }
 
+bool printk_in_oops(void)
+{
+	return READ_ONCE(oops_in_progress);
+}
+
 static void replay(struct console *con)
 {
 	size_t off = first_off;
@@ -169,10 +175,41 @@ static void replay(struct console *con)
 	}
 }
 
+static bool names_console(const char *word, const char *name)
+{
+	size_t n = strcspn(word, ",");
+
+	if ((n == 3 && !strncmp(word, "tty", n)) || (n == 4 && !strncmp(word, "tty1", n)))
+		return !strcmp(name, "tty0");
+	return n == strlen(name) && !strncmp(word, name, n);
+}
+
+bool console_named(const char *name, bool *last)
+{
+	bool any = false, found = false, for_init;
+	const char *pos = NULL;
+	char word[32];
+
+	*last = false;
+	while (cmdline_next_word(&pos, word, sizeof(word), &for_init) && !for_init) {
+		if (strncmp(word, "console=", 8) != 0)
+			continue;
+		any = true;
+		*last = names_console(word + 8, name);
+		found |= *last;
+	}
+	return found || !any;
+}
+
 void console_register(struct console *con)
 {
 	unsigned long flags = local_irq_save();
+	bool last;
 
+	if (!console_named(con->name, &last)) {
+		local_irq_restore(flags);
+		return;
+	}
 	ticket_lock(&log_lock);
 	replay(con);
 	con->next = consoles;

@@ -45,12 +45,17 @@ struct console {
 };
 void console_register(struct console *con); /* prints to it what is in the log already */
 
+/* console=NAME[,OPTIONS], several allowed: is name one of them (*last: the last)? Without any, all are;
+ * tty and tty1 mean tty0. */
+bool console_named(const char *name, bool *last);
+
 /* Straight to the consoles, not into the log and without a timestamp: the test runner's report. */
 void console_puts(const char *s, size_t n);
 
 /* From here to the end the log's lock is ignored: for an oops or a panic, which may come anywhere. */
 void printk_oops_begin(void);
 void printk_oops_end(void);
+bool printk_in_oops(void); /* consoles ignore their locks too */
 
 /* Where the timestamps come from; 0 before it is set. */
 void printk_set_clock(u64 (*ns)(void));
