@@ -18,6 +18,8 @@ int send_sig_task(struct task *t, int sig, const siginfo_t *info);
 /* Every process of the group (kernel origin: tty). 0, -ESRCH. */
 int send_sig_pgrp(pid_t pgid, int sig);
 int send_sig_pgrp_locked(pid_t pgid, int sig); /* tasklist_lock held */
+/* The three keys: a restart, or SIGINT to init if that wants it so (reboot(2)). In interrupts too. */
+void ctrl_alt_del(void);
 
 bool signal_pending(void); /* for the running task: an interruptible wait must end */
 bool signal_pending_task(struct thread *t, bool fatal_only); /* sched_hooks.signal_pending */

@@ -5,6 +5,7 @@
 #include <kernel/lib/printk.h>
 #include <kernel/lib/random.h>
 #include <kernel/lib/string.h>
+#include <kernel/signal.h>
 #include <kernel/syscall.h>
 #include <kernel/utsname.h>
 #include <kernel/version.h>
@@ -133,6 +134,15 @@ SYSCALL3(getcpu, u32 __user *, ucpu, u32 __user *, unode, void __user *, unused)
 #define REBOOT_POWER_OFF 0x4321fedcu
 #define REBOOT_RESTART2  0xa1b2c3d4u
 
+static bool cad_restarts = true;
+
+void ctrl_alt_del(void)
+{
+	if (!init_process || READ_ONCE(cad_restarts))
+		machine_restart();
+	send_sig_process(init_process, SIGINT, NULL);
+}
+
 static bool magic2_valid(u32 magic)
 {
 	return magic == 672274793 || magic == 85072278 || magic == 369367448 || magic == 537993216;
@@ -149,7 +159,8 @@ SYSCALL4(reboot, u32, magic1, u32, magic2, u32, cmd, const char __user *, arg)
 	switch (cmd) {
 	case REBOOT_CAD_ON:
 	case REBOOT_CAD_OFF:
-		return 0; /* there is no keyboard whose Ctrl-Alt-Del could mean anything */
+		WRITE_ONCE(cad_restarts, cmd == REBOOT_CAD_ON);
+		return 0;
 	case REBOOT_RESTART:
 		pr_emerg("reboot: Restarting system\n");
 		machine_restart();
