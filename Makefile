@@ -8,6 +8,7 @@
 #	O=DIR			where everything built goes (default build)
 #	CLANG=1			clang and lld in place of gcc and ld
 #	CROSS_COMPILE=PREFIX	a cross gcc, e.g. x86_64-elf-
+#	FONT=FILE		of the console on a framebuffer
 #	V=1			show the commands
 
 MAKEFLAGS += -rR
@@ -58,7 +59,7 @@ DIRS := boot kernel mm fs drivers tests/kernel
 find_src = $(sort $(foreach d,$(DIRS),$(shell test -d $(d) && find $(d) -name '*.$(1)' -print)))
 C_SRC := $(call find_src,c)
 S_SRC := $(call find_src,S)
-OBJS  := $(C_SRC:%.c=$(OBJ)/%.o) $(S_SRC:%.S=$(OBJ)/%.o)
+OBJS  := $(C_SRC:%.c=$(OBJ)/%.o) $(S_SRC:%.S=$(OBJ)/%.o) $(OBJ)/font.o
 
 CFLAGS := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-omit-frame-pointer -fcf-protection=none -fno-strict-aliasing \
@@ -93,6 +94,18 @@ $(OBJ)/%.o: %.S $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
 	$(Q)$(CC) $(AFLAGS) -MMD -MP -c $< -o $@
+
+# The console's font on a framebuffer. GRUB's package brings one; FONT=FILE is another (PF2, PSF).
+FONT ?= $(firstword $(wildcard $(addsuffix /unicode.pf2,/usr/share/grub /usr/share/grub2 /boot/grub/fonts)))
+$(call stamp,$(B)/font,$(FONT))
+
+$(OBJ)/font.c: scripts/mkfont.py $(B)/font $(FONT)
+	@mkdir -p $(@D)
+	$(call say,FONT,$@)
+	$(Q)$(PYTHON) scripts/mkfont.py $(FONT) > $@
+
+$(OBJ)/font.o: $(OBJ)/font.c $(B)/flags
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # `make mm/slab.o` compiles one file.
 $(C_SRC:.c=.o) $(S_SRC:.S=.o): %.o: $(OBJ)/%.o

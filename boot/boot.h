@@ -49,11 +49,16 @@ struct boot_region {
 	uint32_t type;
 };
 
+struct boot_colour_field {
+	uint8_t pos, size; /* bits */
+};
+
 struct boot_framebuffer {
 	uint64_t paddr; /* 0: none */
 	uint32_t pitch, width, height;
 	uint8_t bpp;
-	uint8_t type; /* multiboot2: 0 indexed, 1 RGB, 2 EGA text */
+	uint8_t type; /* multiboot2: 0 indexed, 1 RGB, 2 EGA text: width and height in characters */
+	struct boot_colour_field red, green, blue; /* of RGB */
 };
 
 struct boot_info {

@@ -130,6 +130,8 @@ struct mb2_framebuffer {
 	uint64_t paddr;
 	uint32_t pitch, width, height;
 	uint8_t bpp, type;
+	uint16_t reserved; /* one byte in the specification, two in its header file and in GRUB */
+	struct boot_colour_field red, green, blue; /* of type 1 */
 } UNALIGNED;
 
 struct mb2_rsdp {
@@ -173,6 +175,11 @@ static void mb2_framebuffer(const struct mb2_framebuffer *tag)
 	boot_info.fb.height = tag->height;
 	boot_info.fb.bpp = tag->bpp;
 	boot_info.fb.type = tag->type;
+	if (tag->tag.size >= sizeof(*tag)) {
+		boot_info.fb.red = tag->red;
+		boot_info.fb.green = tag->green;
+		boot_info.fb.blue = tag->blue;
+	}
 }
 
 static unsigned int string_max(const struct mb2_string *s)

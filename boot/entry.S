@@ -57,7 +57,12 @@ mb2_header:
 	.long	0				/* i386, protected mode */
 	.long	mb2_end - mb2_header
 	.long	-(0xe85250d6 + 0 + (mb2_end - mb2_header))
-	/* No tags: the default machine state is what _start expects. */
+	/* Under UEFI the screen has no text mode: a framebuffer, this large if there is a choice. It is
+	 * not required. */
+	.short	5, 1
+	.long	20
+	.long	1024, 768, 32
+	.balign 8
 	.short	0, 0
 	.long	8
 mb2_end:

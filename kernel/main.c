@@ -10,6 +10,7 @@
  *			in-kernel tests (ktest=) or pid 1
  */
 #include <boot/boot.h>
+#include <drivers/screen.h>
 #include <drivers/serial.h>
 #include <fs/vfs.h>
 #include <kernel/ktest_hook.h>
@@ -165,14 +166,20 @@ static int boot_thread(void *arg __unused)
 
 void kernel_main(void)
 {
+	paddr_t screen;
+	size_t screen_size;
+
 	x86_early_init();
 	cmdline_init(boot_info.cmdline);
 	serial_early_init();
+	screen_early_init();
 	set_loglevel();
 	print_boot_info();
+	screen = screen_memory(&screen_size);
 	register_memory();
+	memblock_remove(screen, screen_size); /* whatever the map says */
 	sched_init();
-	mm_init_early();
+	mm_init_early(screen, screen_size);
 	mm_init_caches();
 	x86_late_init();
 	printk_set_clock(log_clock);

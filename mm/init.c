@@ -10,7 +10,8 @@
  *
  *	0x0000000000000000	users; empty
  *	PAGE_OFFSET		direct map: each RAM range with the largest pages that fit, NX, RW;
- *				but read-only 4 KiB pages where text and rodata lie
+ *				but read-only 4 KiB pages where text and rodata lie; and the screen's
+ *				memory, so that not even a panic in here goes unseen
  *	VMALLOC_START		one upper table, filled by mm/kmap.c
  *	VMEMMAP_START		the page array, where there is RAM: 2 MiB pages where 256 MiB of RAM
  *				are present, else the eight 4 KiB pages of each granule
@@ -144,7 +145,7 @@ static bool cpu_has_1gib_pages(void)
 	return cpuid(0x80000001).edx & (1u << 26);
 }
 
-static void paging_init(void)
+static void paging_init(paddr_t device, size_t device_size)
 {
 	paddr_t start, end;
 
@@ -154,6 +155,7 @@ static void paging_init(void)
 	kernel_pgd = __va(early_table());
 	for (paddr_t from = 0; memblock_next_ram(from, &start, &end); from = end)
 		map_ram(start, end);
+	map_direct(device & PAGE_MASK, PAGE_ALIGN(device + device_size), PAGE_KERNEL_NOCACHE);
 	map_image(__text_start, __text_end, PAGE_KERNEL_ROX);
 	map_image(__rodata_start, __rodata_end, PAGE_KERNEL_RO);
 	map_image(__data_start, __bss_end, PAGE_KERNEL);
@@ -246,12 +248,12 @@ void mm_init_cpu(unsigned int cpu)
 	*per_cpu_ptr(&vmstat_cpu, cpu) = (struct vmstat_cpu){0};
 }
 
-void mm_init_early(void)
+void mm_init_early(paddr_t device, size_t device_size)
 {
 	/* Page 0: pfn 0 ends lists, and a bug's favourite address should not be anyone's. */
 	memblock_reserve(0, PAGE_SIZE);
 	memblock_reserve(__pa(__kernel_start), (size_t)(__kernel_end - __kernel_start));
-	paging_init();
+	paging_init(device, device_size);
 	sections_init();
 	page_alloc_init();
 	page_lock_init();

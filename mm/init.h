@@ -11,8 +11,11 @@
  * gone afterwards, and the direct map covers all RAM), then the page array, zones, slab and vmalloc.
  * On entry: boot CPU, interrupts off, boot page tables, processor features detected, memblock told
  * of RAM, of what is not RAM, and of the initramfs. The kernel image and page 0 are reserved here.
+ *
+ * [device, device + size): memory of a device that is in use already (the screen), at its address in
+ * the direct map; it stays there, uncached. No RAM. Size 0: none.
  */
-void mm_init_early(void);
+void mm_init_early(paddr_t device, size_t size);
 
 /* Before another CPU starts: its per-CPU area is a copy of the boot CPU's, and must not own the pages
  * that that one owns. */

@@ -17,7 +17,7 @@ ROOT = deps.ROOT
 # Formatting differs between releases; this is the one the tree is formatted with.
 CLANG_FORMAT_MAJOR = "14"
 # Lines of code: neither blank nor only comment.
-BUDGETS = [("mm", ["mm"], 12000), ("rest of the kernel", ["boot", "kernel", "fs", "drivers"], 27000)]
+BUDGETS = [("mm", ["mm"], 12000), ("rest of the kernel", ["boot", "kernel", "fs", "drivers"], 28200)]
 
 
 def c_files():
