@@ -219,14 +219,14 @@ iso: $(ISO_FILE)
 
 # ---------------------------------------------------------------------------- running
 
-export O BUILD MEM SMP APPEND ISO MACHINE CPU ACCEL
+export O BUILD MEM SMP APPEND ISO UEFI MACHINE CPU ACCEL
 
 .PHONY: run debug test test-long bench check format clean help
-run: all $(if $(ISO),iso)
+run: all $(if $(ISO)$(UEFI),iso)
 	@scripts/qemu run
 
 debug:
-	@$(MAKE) --no-print-directory BUILD=debug all $(if $(ISO),iso)
+	@$(MAKE) --no-print-directory BUILD=debug all $(if $(ISO)$(UEFI),iso)
 	@BUILD=debug scripts/qemu debug
 
 test:
@@ -261,5 +261,5 @@ help:
 	@echo '  format      reformat the sources'
 	@echo '  user, initramfs, clean'
 	@echo '  DIR/FILE.o  compile one file'
-	@echo 'Variables: MEM=MiB (512) SMP=N (1) APPEND="…" ISO=1 MACHINE=pc|q35 BUILD=release|debug'
-	@echo '           V=1 O=DIR CLANG=1 CROSS_COMPILE=PREFIX'
+	@echo 'Variables: MEM=MiB (512) SMP=N (1) APPEND="…" ISO=1 UEFI=1 DISPLAY=1 MACHINE=pc|q35'
+	@echo '           BUILD=release|debug V=1 O=DIR CLANG=1 CROSS_COMPILE=PREFIX FONT=FILE'

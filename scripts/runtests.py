@@ -150,7 +150,8 @@ def all_groups():
             ("boot-64M", "the same in 64 MiB", {"MEM": "64"}, ["release"]),
             ("boot-6G", "the same in 6 GiB", {"MEM": "6144"}, ["release"]),
             ("boot-iso-pc", "the ISO under GRUB, i440fx", {"ISO": TEST_ISO, "MACHINE": "pc"}, ["iso"]),
-            ("boot-iso-q35", "the ISO under GRUB, q35", {"ISO": TEST_ISO, "MACHINE": "q35"}, ["iso"])):
+            ("boot-iso-q35", "the ISO under GRUB, q35", {"ISO": TEST_ISO, "MACHINE": "q35"}, ["iso"]),
+            ("boot-iso-uefi", "the ISO by UEFI, q35", {"ISO": TEST_ISO, "UEFI": "1"}, ["iso"])):
         groups.append(Group(name, what, boot, environment, builds))
     groups.append(Group("boot-clang", "the kernel as clang builds it", boot, {"O": CLANG}, ["clang"], True))
     return groups
@@ -264,7 +265,7 @@ def main():
         print("no such tests yet")
         return 1
     os.makedirs(os.path.join(ROOT, LOGS), exist_ok=True)
-    for name in ("MEM", "SMP", "APPEND", "ISO", "MACHINE", "BUILD", "INITRD"):
+    for name in ("MEM", "SMP", "APPEND", "ISO", "UEFI", "MACHINE", "BUILD", "INITRD"):
         os.environ.pop(name, None)
 
     built = {kind: build(kind) for kind in ("debug", "release", "iso", "clang")

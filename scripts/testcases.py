@@ -112,7 +112,7 @@ class Shell:
         self.group = group
         self.process = group.start(["scripts/qemu", "test"], {"SEED": str(options.seed), **environment})
         self.deadline = limit(options)
-        self.alive = self.case("prompt", self.expect(PROMPT))
+        self.alive = self.case("prompt", self.expect(PROMPT, SILENCE))
 
     def case(self, name, ok):
         if not ok:
