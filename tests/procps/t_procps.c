@@ -357,3 +357,51 @@ TEST(others, "uptime, w, pgrep, pwdx, sysctl and lscpu that do not find what the
 	OK(kill(pid, SIGKILL));
 	CHECK_SIGNALED(pid, SIGKILL);
 }
+
+/* Where the area of libc with these rights begins. */
+static void *libc_area(pid_t pid, const char *rights)
+{
+	unsigned long start = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	OK(ut_slurp(path, text, sizeof(text)));
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (strstr(line, rights) && strstr(line, "/libc.so.6"))
+			sscanf(line, "%lx", &start);
+	return (void *)start;
+}
+
+TEST(libraries,
+     "CURRICULUM 19: a library's text that two programs do not share, or data that they do")
+{
+	pid_t pid[2];
+
+	for (int i = 0; i < 2; i++) {
+		pid[i] = CHILD({
+			OK(dup2(OK(open("/dev/null", O_RDWR)), 1));
+			execl("/usr/bin/vmstat", "vmstat", "1000", NULL);
+		});
+	}
+	for (int i = 0; i < 2; i++) {
+		char path[64];
+		snprintf(path, sizeof(path), "/proc/%d/syscall", pid[i]);
+		do /* until it sleeps between two lines */
+			OK(ut_slurp(path, text, sizeof(text)));
+		while (atol(text) != SYS_clock_nanosleep && atol(text) != SYS_nanosleep);
+	}
+	for (int i = 0; i < 2; i++) {
+		char *code = libc_area(pid[i], "r-xp"), *data = libc_area(pid[i], "rw-p");
+		long rss = ut_smaps(pid[i], code, "Rss"), pss = ut_smaps(pid[i], code, "Pss");
+		CHECK(rss >= 400 && pss * 10 < rss * 6);
+		CHECK_EQ(ut_smaps(pid[i], code, "Anonymous"), 0);
+		/* relocation has written it */
+		CHECK(ut_smaps(pid[i], data, "Private_Dirty") > 0);
+		CHECK_EQ(ut_smaps(pid[i], data, "Anonymous"),
+			 ut_smaps(pid[i], data, "Private_Dirty"));
+	}
+	for (int i = 0; i < 2; i++) {
+		OK(kill(pid[i], SIGKILL));
+		CHECK_SIGNALED(pid[i], SIGKILL);
+	}
+}

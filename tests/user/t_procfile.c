@@ -5,6 +5,7 @@
  */
 #include "utest.h"
 
+#include <sched.h>
 #include <sys/prctl.h>
 
 static char text[1 << 18], other[1 << 18];
@@ -602,4 +603,40 @@ TEST(sysrq, "sysrq-trigger: a report on memory or tasks that lacks what it is re
 	CHECK(strstr(text, "sysrq: HELP : ") != NULL);
 	OK(kill(pid, SIGKILL));
 	CHECK_SIGNALED(pid, SIGKILL);
+}
+
+TEST(last_user, "the reader of a text as the last one to hold the memory and files of a process")
+{
+	size_t len = 512 * PAGE;
+
+	for (int i = 0; i < 6; i++) {
+		pid_t pid = CHILD({
+			int fd = ut_file("gone", NULL, 0);
+			OK(ftruncate(fd, len));
+			char *p = OK(mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+			memset(p, 1, len);
+			OK(unlink("gone"));
+			close(fd);
+			for (int k = 0; k < 32; k++)
+				OK(mprotect(p + k * 16 * PAGE, PAGE, PROT_READ));
+			pause();
+		});
+		ut_wait_state(pid, 'S');
+		/* it is killed while others are in the middle of looking at it */
+		pid_t reader[3];
+		static const char *const files[] = {"smaps", "smaps_rollup", "maps"};
+		for (int k = 0; k < 3; k++)
+			reader[k] = CHILD({
+				int fd = open(pid_path(pid, files[k]), O_RDONLY);
+				do
+					lseek(fd, 0, SEEK_SET);
+				while (fd >= 0 && read(fd, text, sizeof(text)) > 0);
+			});
+		for (int k = 0; k < 2 * i; k++)
+			sched_yield();
+		OK(kill(pid, SIGKILL));
+		CHECK_SIGNALED(pid, SIGKILL);
+		for (int k = 0; k < 3; k++)
+			CHECK_EXIT(reader[k], 0);
+	}
 }
