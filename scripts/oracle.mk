@@ -7,3 +7,7 @@
 test-oracle: all initramfs
 	$(Q)$(PYTHON) scripts/oracle --elf $(O)/octavo.elf --initrd $(O)/initramfs.cpio \
 		--dir $(O)/oracle $(if $(MEM),--mem $(MEM)) $(if $(UTEST),--utest $(UTEST)) $(ORACLE_ARGS)
+ifeq ($(UTEST),)
+	$(if $(PROCPS_IMAGE),$(Q)$(PYTHON) scripts/oracle --elf $(O)/octavo.elf \
+		--initrd $(PROCPS_IMAGE) --dir $(O)/oracle --utest procps $(ORACLE_ARGS))
+endif

@@ -74,6 +74,25 @@ TEST(pieces, "a text that differs when it is read byte by byte, or at an offset"
 	CHECK_SIGNALED(pid, SIGKILL);
 }
 
+TEST(long_text, "a text of many pages that loses or repeats bytes where two pieces meet")
+{
+	static const size_t steps[] = {4096, 5000, 777, 65536};
+
+	ssize_t n = slurp_by("/proc/kallsyms", text, 60000, 1);
+	CHECK(n > 50000);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		ssize_t len = slurp_by("/proc/kallsyms", other, sizeof(other), steps[i]);
+		CHECK(len >= n);
+		CHECK(!memcmp(text, other, n));
+	}
+	int fd = OK(open("/proc/kallsyms", O_RDONLY));
+	static const off_t at[] = {49000, 17, 30000, 4095, 4096, 4097};
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		CHECK_EQ(pread(fd, other, 40, at[i]), 40);
+		CHECK(!memcmp(text + at[i], other, 40));
+	}
+}
+
 TEST(seek, "lseek in a generated file: what it refuses, and where reading goes on")
 {
 	int fd = OK(open("/proc/self/maps", O_RDONLY));
