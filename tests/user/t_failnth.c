@@ -593,6 +593,55 @@ static const struct scenario io[] = {
 	{"signalfd4", p_signalfd, close_ret, NULL, ENOSYS, 0, 0},
 };
 
+/* -- generated files: read from the first byte, and again far on */
+
+static void read_call(struct call *c, const char *path, off_t at)
+{
+	fd_a = OK(open(path, O_RDONLY));
+	fd_b = -1;
+	set(c, SYS_pread64, fd_a, P(area), 32768, at, 0, 0);
+}
+#define READ(id, path, at)                      \
+	static void p_proc_##id(struct call *c) \
+	{                                       \
+		read_call(c, path, at);         \
+	}
+READ(maps, "/proc/self/maps", 0)
+READ(smaps, "/proc/self/smaps", 0)
+READ(rollup, "/proc/self/smaps_rollup", 0)
+READ(pagemap, "/proc/self/pagemap", 0)
+READ(status, "/proc/self/status", 0)
+READ(stat, "/proc/self/stat", 0)
+READ(cmdline, "/proc/self/cmdline", 0)
+READ(environ, "/proc/self/environ", 0)
+READ(limits, "/proc/self/limits", 0)
+READ(mountinfo, "/proc/self/mountinfo", 0)
+READ(zoneinfo, "/proc/zoneinfo", 0)
+READ(cpuinfo, "/proc/cpuinfo", 0)
+READ(slabinfo, "/proc/slabinfo", 0)
+READ(kallsyms, "/proc/kallsyms", 0)
+READ(frames, "/proc/octavo/frames", 0)
+READ(kallsyms_far, "/proc/kallsyms", 30000)
+
+static const struct scenario generated[] = {
+	{"read /proc/self/maps", p_proc_maps, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/self/smaps", p_proc_smaps, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/self/smaps_rollup", p_proc_rollup, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/self/pagemap", p_proc_pagemap, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/self/status", p_proc_status, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/self/stat", p_proc_stat, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/self/cmdline", p_proc_cmdline, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/self/environ", p_proc_environ, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/self/limits", p_proc_limits, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/self/mountinfo", p_proc_mountinfo, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/zoneinfo", p_proc_zoneinfo, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/cpuinfo", p_proc_cpuinfo, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/slabinfo", p_proc_slabinfo, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/kallsyms", p_proc_kallsyms, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/octavo/frames", p_proc_frames, u_nothing, close_two, 0, 0, 0},
+	{"read /proc/kallsyms, far on", p_proc_kallsyms_far, u_nothing, close_two, 0, 0, 0},
+};
+
 /* -- memory: mem is ten pages, all there, a hole of ten pages behind it */
 
 static void p_mem(void)
@@ -948,6 +997,11 @@ static void walk_all(const struct scenario *s, size_t n)
 TEST_MEM(files, 128, "a call on files that loses memory, or half succeeds, when memory is short")
 {
 	walk_all(files, N(files));
+}
+
+TEST_MEM(generated, 128, "the same of files whose text is made when they are read")
+{
+	walk_all(generated, N(generated));
 }
 
 TEST_MEM(io, 128, "the same of reading, writing, descriptors and waiting")
