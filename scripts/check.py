@@ -138,8 +138,24 @@ def check_syscalls():
         [f"docs/syscalls.md: there is no call {name}" for name in sorted(named - calls)], None
 
 
+def check_proc():
+    """docs/proc.md has each file of the tables under fs/proc, and of /sys."""
+    names = set()
+    for path in c_files():
+        if path.startswith("fs/proc/") or path == "fs/sysfs.c":
+            with open(os.path.join(ROOT, path)) as f:
+                text = f.read()
+            names |= set(re.findall(r'\b(?:PROC_\w+|\w*_ENTRY|\w*DIR|LINK|TEXT|OF_MM|SECRET)\("([\w-]+)"', text))
+            names |= set(re.findall(r'\.name = "([\w-]+)", \.mode', text))
+    with open(os.path.join(ROOT, "docs/proc.md")) as f:
+        words = set(re.findall(r"[\w-]+", f.read()))
+    # "and each _list"
+    missing = {n for n in names if n not in words and re.sub("_list$", "", n) not in words}
+    return [f"docs/proc.md: {name} is not in it" for name in sorted(missing)], None
+
+
 CHECKS = [("driver", check_driver), ("format", check_format), ("layers", check_layers), ("sizes", check_sizes),
-          ("headers", check_headers), ("syscalls", check_syscalls)]
+          ("headers", check_headers), ("syscalls", check_syscalls), ("proc", check_proc)]
 
 
 def main():
