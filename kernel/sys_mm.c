@@ -72,6 +72,12 @@ SYSCALL5(mremap, unsigned long, old, size_t, old_len, size_t, new_len, unsigned 
 	return do_mremap(own_mm(), old, old_len, new_len, (int)flags, new_addr);
 }
 
+SYSCALL5(remap_file_pages, unsigned long, start, size_t, size, int, prot, unsigned long, pgoff, int,
+	 flags)
+{
+	return do_remap_file_pages(own_mm(), start, size, prot, pgoff, flags);
+}
+
 SYSCALL3(madvise, unsigned long, addr, size_t, len, int, advice)
 {
 	return do_madvise(own_mm(), addr, len, advice);

@@ -160,6 +160,8 @@ long do_mprotect(struct mm_struct *mm, vaddr_t addr, size_t len, int prot);
 long do_brk(struct mm_struct *mm, vaddr_t brk); /* new break, or the old one on failure */
 long do_mremap(struct mm_struct *mm, vaddr_t old, size_t old_len, size_t new_len, int flags,
 	       vaddr_t new_addr);
+long do_remap_file_pages(struct mm_struct *mm, vaddr_t start, size_t size, int prot, u64 pgoff,
+			 int flags);
 long do_madvise(struct mm_struct *mm, vaddr_t addr, size_t len, int advice);
 long do_msync(struct mm_struct *mm, vaddr_t addr, size_t len, int flags);
 /* Fills vec (kernel memory, one byte a page) for n pages from addr, or as many as the vma there has:

@@ -408,6 +408,54 @@ long do_mmap(struct mm_struct *mm, struct mappable *file, vaddr_t addr, size_t l
 	return r.addr;
 }
 
+/* Does [vma's start, end) consist of parts of one mapping, with other offsets at most? */
+static bool alike_up_to(const struct vm_area_struct *vma, vaddr_t end)
+{
+	const struct vm_area_struct *first = vma;
+
+	for (; vma->end < end; vma = vma->next)
+		if (!vma->next || vma->next->start != vma->end || vma->next->file != first->file ||
+		    vma->next->flags != first->flags)
+			return false;
+	return true;
+}
+
+/* As Linux does it since 4.0: another part of the same file is mapped over the range. The file stays
+ * with the buried vmas until that is done. */
+long do_remap_file_pages(struct mm_struct *mm, vaddr_t start, size_t size, int prot, u64 pgoff,
+			 int flags)
+{
+	struct mmap_request r = {
+		.mm = mm,
+		.addr = start & PAGE_MASK,
+		.len = size & PAGE_MASK,
+		.flags = MAP_SHARED | MAP_FIXED,
+		.pgoff = pgoff,
+	};
+	struct vma_graveyard dead = {NULL};
+	struct vm_area_struct *vma;
+	long err = -EINVAL;
+
+	if (prot || r.addr + r.len <= r.addr || pgoff + (r.len >> PAGE_SHIFT) < pgoff)
+		return -EINVAL;
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
+	vma = vma_lookup(mm, r.addr);
+	if (vma && (vma->flags & VM_SHARED) && alike_up_to(vma, r.addr + r.len)) {
+		r.file = vma->file;
+		r.prot = (int)(vma->flags & VM_ACCESS); /* PROT_x is VM_x */
+		r.flags |= vma->flags & VM_LOCKED ? MAP_LOCKED : 0;
+		err = prepare_request(&r, false);
+		if (!err)
+			err = map_region(&r, &dead);
+	}
+	up_write(&mm->mmap_lock);
+	bury(&dead);
+	if (!err && ((r.vm_flags & VM_LOCKED) || !(flags & MAP_NONBLOCK)))
+		(void)mm_populate(mm, r.addr, r.len, true);
+	return err;
+}
+
 /* --- the program break ---- */
 
 /* A heap that was unmapped by other means does not shrink, as on Linux. */

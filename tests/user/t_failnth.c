@@ -689,7 +689,12 @@ MEM_CALL(willneed, SYS_madvise, P(mem), 10 * PAGE, MADV_WILLNEED)
 MEM_CALL(mlock_middle, SYS_mlock, P(mem + 3 * PAGE), 2 * PAGE)
 MEM_CALL(mincore, SYS_mincore, P(mem), 10 * PAGE, P(area))
 MEM_CALL(msync, SYS_msync, P(mem), 10 * PAGE, MS_SYNC)
-MEM_CALL(remap_file_pages, SYS_remap_file_pages, P(mem), PAGE, 0, 0, 0)
+static void p_remap_file_pages(struct call *c)
+{
+	p_mem();
+	mmap(mem, 10 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	set(c, SYS_remap_file_pages, P(mem + 3 * PAGE), 2 * PAGE, 0, 0, 0, 0);
+}
 static void p_populate(struct call *c)
 {
 	p_mem();
@@ -751,7 +756,7 @@ static const struct scenario memory[] = {
 	{"mlockall", p_mlockall, u_nothing, c_munlockall, EAGAIN, 1, 0},
 	{"mincore", p_mincore, u_nothing, c_mem, EAGAIN, 0, 0},
 	{"msync", p_msync, u_nothing, c_mem, 0, 0, 0},
-	{"remap_file_pages", p_remap_file_pages, u_nothing, c_mem, EINVAL, 0, 0},
+	{"remap_file_pages", p_remap_file_pages, u_nothing, c_mem, 0, 1, 0},
 	{"brk", p_brk, u_nothing, c_brk, 0, 0, 0},
 };
 
