@@ -59,6 +59,11 @@ int wake_up_key(struct wait_queue *wq, int nr_exclusive, unsigned long key)
 	(void)wq, (void)nr_exclusive, (void)key;
 	return 0;
 }
+int wake_up_locked(struct wait_queue *wq, int nr_exclusive, unsigned long key)
+{
+	(void)wq, (void)nr_exclusive, (void)key;
+	return 0;
+}
 bool current_fatal_signal_pending(void)
 {
 	return false;

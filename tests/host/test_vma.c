@@ -36,6 +36,7 @@ static unsigned int rnd(unsigned int n)
 
 static unsigned int fail_in; /* the nth allocation from now fails; 0: none */
 static bool failed;          /* it did */
+static bool ever_failed;     /* since the space was last empty: pieces may be left apart */
 static long live_objects;
 
 static bool injected_failure(void)
@@ -204,6 +205,23 @@ int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src)
 	}
 	list_for_each_entry(c, &src->anon_vma_chain, same_vma)
 		chain_add(dst, c->anon_vma);
+	return 0;
+}
+
+int anon_vma_prepare(struct vm_area_struct *vma)
+{
+	static struct anon_vma families[64];
+	static unsigned int next;
+
+	if (vma->anon_vma)
+		return 0;
+	if (injected_failure())
+		return -ENOMEM;
+	vma->anon_vma = &families[next++ % 64];
+	chain_add(vma, vma->anon_vma);
+	if (!rnd(4)) /* inherited from a parent as well */
+		chain_add(vma, &families[next++ % 64]);
+	ever_failed = true; /* what could merge now did not touch before */
 	return 0;
 }
 
@@ -439,8 +457,6 @@ static void check_rmap(void)
 			fail("a page's index does not lead to its address");
 	}
 }
-
-static bool ever_failed; /* since the space was last empty: pieces may be left apart */
 
 static void check_merged(void)
 {
@@ -728,24 +744,16 @@ static void op_mremap(void)
 /* A private page is written: it becomes anonymous. */
 static void op_touch(void)
 {
-	static struct anon_vma families[64];
-	static unsigned int next_family;
 	unsigned int i = rnd(PAGES);
 	vaddr_t addr = BASE + i * PAGE_SIZE;
 	struct vm_area_struct *vma;
 
 	down_read(&mm.mmap_lock);
 	vma = vma_lookup(&mm, addr);
-	if (vma && (vma->flags & VM_WRITE) && !(vma->flags & VM_SHARED) && !table[i].token) {
-		if (!vma->anon_vma) {
-			vma->anon_vma = &families[next_family++ % 64];
-			chain_add(vma, vma->anon_vma);
-			if (!rnd(4)) /* inherited from a parent as well */
-				chain_add(vma, &families[next_family++ % 64]);
-		}
+	if (vma && (vma->flags & VM_WRITE) && !(vma->flags & VM_SHARED) && !table[i].token &&
+	    !anon_vma_prepare(vma)) {
 		table[i] = (struct touched){vma->anon_vma, vma_index(vma, addr), ++next_token};
 		want[i].token = next_token;
-		ever_failed = true; /* what could merge now did not touch before */
 	}
 	up_read(&mm.mmap_lock);
 	check_all(true);
