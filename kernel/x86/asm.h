@@ -19,6 +19,23 @@
 	.size	\name, . - \name
 	.endm
 
+/* Registers onto the stack and back, with what an unwinder needs to know. */
+	.macro PUSH regs:vararg
+	.irp	reg, \regs
+	pushq	%\reg
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset \reg, 0
+	.endr
+	.endm
+
+	.macro POP regs:vararg
+	.irp	reg, \regs
+	popq	%\reg
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore \reg
+	.endr
+	.endm
+
 /*
  * stac and clac, where the processor has SMAP: three-byte NOPs that smap_patch() overwrites at
  * boot. The sites of a file are a table between SMAP_SITES_BEGIN and SMAP_SITES_END.

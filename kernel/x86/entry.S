@@ -43,55 +43,21 @@
 	.cfi_offset rsp, -2 * 8
 	.endm
 
-	.macro PUSH reg
-	pushq	%\reg
+/* What lies below the vector. orig_rax -1: nothing to restart. */
+	.macro SAVE_REGS orig_rax=$-1, rax=%rax
+	pushq	\orig_rax
 	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset \reg, 0
-	.endm
-
-	.macro POP reg
-	popq	%\reg
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore \reg
-	.endm
-
-/* What lies below the vector. orig_rax is -1: nothing to restart. */
-	.macro SAVE_REGS
-	pushq	$-1
+	PUSH	rdi, rsi, rdx, rcx
+	pushq	\rax
 	.cfi_adjust_cfa_offset 8
-	PUSH	rdi
-	PUSH	rsi
-	PUSH	rdx
-	PUSH	rcx
-	PUSH	rax
-	PUSH	r8
-	PUSH	r9
-	PUSH	r10
-	PUSH	r11
-	PUSH	rbx
-	PUSH	rbp
-	PUSH	r12
-	PUSH	r13
-	PUSH	r14
-	PUSH	r15
+	.ifc	\rax, %rax
+	.cfi_rel_offset rax, 0
+	.endif
+	PUSH	r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
 	.endm
 
 	.macro RESTORE_REGS
-	POP	r15
-	POP	r14
-	POP	r13
-	POP	r12
-	POP	rbp
-	POP	rbx
-	POP	r11
-	POP	r10
-	POP	r9
-	POP	r8
-	POP	rax
-	POP	rcx
-	POP	rdx
-	POP	rsi
-	POP	rdi
+	POP	r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
 	addq	$24, %rsp			/* orig_rax, vector, error */
 	.cfi_adjust_cfa_offset -24
 	.endm
@@ -103,21 +69,11 @@
 	.cfi_def_cfa rsp, TF_SIZE
 	.cfi_offset rip, -5 * 8
 	.cfi_offset rsp, -2 * 8
-	.cfi_rel_offset rdi, TF_RDI
-	.cfi_rel_offset rsi, TF_RSI
-	.cfi_rel_offset rdx, TF_RDX
-	.cfi_rel_offset rcx, TF_RCX
-	.cfi_rel_offset rax, TF_RAX
-	.cfi_rel_offset r8, TF_R8
-	.cfi_rel_offset r9, TF_R9
-	.cfi_rel_offset r10, TF_R10
-	.cfi_rel_offset r11, TF_R11
-	.cfi_rel_offset rbx, TF_RBX
-	.cfi_rel_offset rbp, TF_RBP
-	.cfi_rel_offset r12, TF_R12
-	.cfi_rel_offset r13, TF_R13
-	.cfi_rel_offset r14, TF_R14
-	.cfi_rel_offset r15, TF_R15
+	.set	saved_at, TF_RDI
+	.irp	reg, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+	.cfi_rel_offset \reg, saved_at
+	.set	saved_at, saved_at - 8
+	.endr
 	.endm
 
 /* Jumps to slow, with interrupts off, if there is work before user mode. Spoils rdx. */
@@ -152,24 +108,7 @@ syscall_entry:
 	.cfi_def_cfa rsp, 7 * 8
 	.cfi_offset rip, -5 * 8
 	.cfi_offset rsp, -2 * 8
-	pushq	%rax				/* orig_rax */
-	.cfi_adjust_cfa_offset 8
-	PUSH	rdi
-	PUSH	rsi
-	PUSH	rdx
-	PUSH	rcx
-	pushq	$-ASM_ENOSYS			/* rax */
-	.cfi_adjust_cfa_offset 8
-	PUSH	r8
-	PUSH	r9
-	PUSH	r10
-	PUSH	r11
-	PUSH	rbx
-	PUSH	rbp
-	PUSH	r12
-	PUSH	r13
-	PUSH	r14
-	PUSH	r15
+	SAVE_REGS orig_rax=%rax, rax=$-ASM_ENOSYS
 	movq	%rsp, %rdi
 	xorl	%ebp, %ebp
 	sti

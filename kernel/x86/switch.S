@@ -10,24 +10,7 @@
 
 /* struct thread *switch_to(struct thread *prev, struct thread *next) */
 	FUNC	switch_to
-	pushq	%rbp
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset rbp, 0
-	pushq	%rbx
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset rbx, 0
-	pushq	%r12
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r12, 0
-	pushq	%r13
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r13, 0
-	pushq	%r14
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r14, 0
-	pushq	%r15
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r15, 0
+	PUSH	rbp, rbx, r12, r13, r14, r15
 	movq	%rdi, %r12
 	movq	%rsi, %r13
 	call	switch_cpu_state
@@ -36,24 +19,7 @@
 	movq	THREAD_CANARY(%r13), %rax
 	movq	%rax, %gs:PERCPU_CANARY
 	movq	%r12, %rax
-	popq	%r15
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore r15
-	popq	%r14
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore r14
-	popq	%r13
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore r13
-	popq	%r12
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore r12
-	popq	%rbx
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore rbx
-	popq	%rbp
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore rbp
+	POP	r15, r14, r13, r12, rbx, rbp
 	ret
 	ENDFUNC	switch_to
 

@@ -13,6 +13,26 @@
 	SMAP_SITES_BEGIN usercopy
 	.text
 
+/* Behind 1: the words and 2: the bytes. */
+	.macro END_WORDS_AND_BYTES
+3:	CLAC
+	movq	%rcx, %rax
+	ret
+4:	leaq	(%rdx, %rcx, 8), %rcx
+	jmp	2b
+	EX_TABLE 1b, 4b
+	EX_TABLE 2b, 3b
+	.endm
+
+/* Behind 1: the access. eax is 0, or -14 (EFAULT). */
+	.macro END_TOUCH
+2:	CLAC
+	ret
+3:	movl	$-14, %eax
+	jmp	2b
+	EX_TABLE 1b, 3b
+	.endm
+
 /* size_t __copy_user(void *dst, const void *src, size_t n): either side may be the user's. */
 	FUNC	__copy_user
 	movq	%rdx, %rcx
@@ -22,13 +42,7 @@
 1:	rep movsq
 	movl	%edx, %ecx
 2:	rep movsb
-3:	CLAC
-	movq	%rcx, %rax
-	ret
-4:	leaq	(%rdx, %rcx, 8), %rcx
-	jmp	2b
-	EX_TABLE 1b, 4b
-	EX_TABLE 2b, 3b
+	END_WORDS_AND_BYTES
 	ENDFUNC	__copy_user
 
 /* size_t __clear_user(void *dst, size_t n) */
@@ -42,13 +56,7 @@
 1:	rep stosq
 	movl	%edx, %ecx
 2:	rep stosb
-3:	CLAC
-	movq	%rcx, %rax
-	ret
-4:	leaq	(%rdx, %rcx, 8), %rcx
-	jmp	2b
-	EX_TABLE 1b, 4b
-	EX_TABLE 2b, 3b
+	END_WORDS_AND_BYTES
 	ENDFUNC	__clear_user
 
 /* size_t __copy_kernel(void *dst, const void *src, size_t n): the same without opening user memory. */
@@ -102,11 +110,7 @@
 	xorl	%eax, %eax
 	STAC
 1:	movb	(%rdi), %cl
-2:	CLAC
-	ret
-3:	movl	$-14, %eax
-	jmp	2b
-	EX_TABLE 1b, 3b
+	END_TOUCH
 	ENDFUNC	__touch_read
 
 /* int __touch_write(void *p): writes a byte without changing it, even against another thread. */
@@ -114,11 +118,7 @@
 	xorl	%eax, %eax
 	STAC
 1:	lock orb $0, (%rdi)
-2:	CLAC
-	ret
-3:	movl	$-14, %eax
-	jmp	2b
-	EX_TABLE 1b, 3b
+	END_TOUCH
 	ENDFUNC	__touch_write
 
 /* int __cmpxchg_user_u32(u32 *p, u32 expect, u32 val, u32 *old): 0 or -14. */
