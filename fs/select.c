@@ -260,9 +260,7 @@ static long poll_restart(struct restart_block *rb)
 
 SYSCALL3(poll, struct pollfd __user *, ufds, unsigned int, nr, int, timeout_ms)
 {
-	ktime_t expires = timeout_ms < 0  ? KTIME_MAX :
-			  timeout_ms == 0 ? 0 :
-					    ktime_get() + timeout_ms * NSEC_PER_MSEC;
+	ktime_t expires = timeout_ms < 0 ? KTIME_MAX : deadline_after(timeout_ms * NSEC_PER_MSEC);
 	struct restart_block *rb = &current->restart;
 
 	rb->arg[0] = (u64)ufds;
@@ -273,52 +271,19 @@ SYSCALL3(poll, struct pollfd __user *, ufds, unsigned int, nr, int, timeout_ms)
 
 /* --- times -------------------------------------------------------------------------------- */
 
-/* An absolute time from a relative timespec: 0 for "now", -EINVAL if it is none. */
-static int deadline_of(const struct timespec64 *ts, ktime_t *expires)
-{
-	ktime_t now = ktime_get();
-
-	if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= NSEC_PER_SEC)
-		return -EINVAL;
-	if (ts->tv_sec == 0 && ts->tv_nsec == 0)
-		*expires = 0;
-	else if (ts->tv_sec >= (KTIME_MAX - now) / NSEC_PER_SEC - 1)
-		*expires = KTIME_MAX;
-	else
-		*expires = now + ts->tv_sec * NSEC_PER_SEC + ts->tv_nsec;
-	return 0;
-}
-
-static struct timespec64 time_left(ktime_t expires)
-{
-	ktime_t left = expires ? expires - ktime_get() : 0;
-
-	return ns_to_timespec64(left > 0 ? left : 0);
-}
-
-static int get_deadline(const struct timespec64 __user *uts, ktime_t *expires)
-{
-	struct timespec64 ts;
-
-	*expires = KTIME_MAX;
-	if (!uts)
-		return 0;
-	if (copy_from_user(&ts, uts, sizeof(ts)))
-		return -EFAULT;
-	return deadline_of(&ts, expires);
-}
-
-/* Tells how much was left; a read-only timespec is no reason to fail. Then the old signal mask is
- * back, unless a handler shall run under the temporary one first. */
-static long finish_timed(long ret, struct timespec64 __user *uts, ktime_t expires, bool masked)
+/* Tells how much was left (select in units of 1000 ns); a read-only timespec is no reason to fail.
+ * Then the old signal mask is back, unless a handler shall run under the temporary one first. */
+static long finish_timed(long ret, struct timespec64 __user *uts, ktime_t expires, bool masked,
+			 int unit)
 {
 	if (ret == -EINTR)
 		ret = -ERESTARTNOHAND;
 	else if (masked)
 		restore_saved_sigmask();
 	if (uts && expires != KTIME_MAX) {
-		struct timespec64 left = time_left(expires);
+		struct timespec64 left = ns_to_timespec64(max(expires - ktime_get(), (ktime_t)0));
 
+		left.tv_nsec /= unit;
 		if (copy_to_user(uts, &left, sizeof(left)) && ret == -ERESTARTNOHAND)
 			ret = -EINTR; /* it could not be restarted with what is left */
 	}
@@ -329,13 +294,13 @@ SYSCALL5(ppoll, struct pollfd __user *, ufds, unsigned int, nr, struct timespec6
 	 const sigset_t __user *, mask, size_t, mask_size)
 {
 	ktime_t expires;
-	long ret = get_deadline(uts, &expires);
+	long ret = get_user_deadline(uts, &expires);
 
 	if (!ret && mask)
 		ret = set_user_sigmask(mask, mask_size);
 	if (ret)
 		return ret;
-	return finish_timed(poll_fds(ufds, nr, expires), uts, expires, mask);
+	return finish_timed(poll_fds(ufds, nr, expires), uts, expires, mask, 1);
 }
 
 /* --- select ------------------------------------------------------------------------------- */
@@ -455,30 +420,22 @@ SYSCALL5(select, int, nr, void __user *, in, void __user *, out, void __user *, 
 {
 	ktime_t expires = KTIME_MAX;
 	struct timespec64 ts;
-	long ret;
+	int err;
 
 	if (utv) {
 		/* A timeval: microseconds, which may be more than a second's. */
 		if (copy_from_user(&ts, utv, sizeof(ts)))
 			return -EFAULT;
-		if (ts.tv_sec < 0 || ts.tv_nsec < 0)
+		if (__builtin_add_overflow(ts.tv_sec, ts.tv_nsec / 1000000, &ts.tv_sec))
 			return -EINVAL;
-		ts.tv_sec += ts.tv_nsec / 1000000;
 		ts.tv_nsec = ts.tv_nsec % 1000000 * NSEC_PER_USEC;
-		ret = deadline_of(&ts, &expires);
-		if (ret)
-			return ret;
+		err = timespec_to_ktime(&ts, &expires);
+		if (err)
+			return err;
+		expires = deadline_after(expires);
 	}
-	ret = do_select(nr, in, out, ex, expires);
-	if (ret == -EINTR)
-		ret = -ERESTARTNOHAND;
-	if (utv && expires != KTIME_MAX) {
-		ts = time_left(expires);
-		ts.tv_nsec /= NSEC_PER_USEC;
-		if (copy_to_user(utv, &ts, sizeof(ts)) && ret == -ERESTARTNOHAND)
-			ret = -EINTR;
-	}
-	return ret;
+	return finish_timed(do_select(nr, in, out, ex, expires), utv, expires, false,
+			    NSEC_PER_USEC);
 }
 
 SYSCALL6(pselect6, int, nr, void __user *, in, void __user *, out, void __user *, ex,
@@ -493,10 +450,10 @@ SYSCALL6(pselect6, int, nr, void __user *, in, void __user *, out, void __user *
 
 	if (usig && copy_from_user(&sig, usig, sizeof(sig)))
 		return -EFAULT;
-	ret = get_deadline(uts, &expires);
+	ret = get_user_deadline(uts, &expires);
 	if (!ret && sig.mask)
 		ret = set_user_sigmask(sig.mask, sig.size);
 	if (ret)
 		return ret;
-	return finish_timed(do_select(nr, in, out, ex, expires), uts, expires, sig.mask);
+	return finish_timed(do_select(nr, in, out, ex, expires), uts, expires, sig.mask, 1);
 }

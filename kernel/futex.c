@@ -128,18 +128,18 @@ static void wake_waiter(struct waiter *w)
 	__atomic_store_n(&w->bucket, NULL, __ATOMIC_RELEASE);
 }
 
+/* Wakes nr, and at least one. */
 static int wake_locked(struct bucket *b, const struct futex_key *key, int nr, u32 bitset)
 {
 	struct waiter *w, *next;
 	int woken = 0;
 
 	list_for_each_entry_safe(w, next, &b->waiters, link) {
-		if (woken >= nr)
-			break;
 		if (!same_key(&w->key, key) || !(w->bitset & bitset))
 			continue;
 		wake_waiter(w);
-		woken++;
+		if (++woken >= nr)
+			break;
 	}
 	return woken;
 }
@@ -148,17 +148,15 @@ static int futex_wake(u32 __user *uaddr, bool shared, int nr, u32 bitset)
 {
 	struct futex_key key;
 	struct bucket *b;
-	int ret = get_key(uaddr, shared, &key);
+	int err = get_key(uaddr, shared, &key);
 
-	if (ret)
-		return ret;
+	if (err)
+		return err;
 	if (!bitset)
 		return -EINVAL;
 	b = bucket_of(&key);
-	spin_lock(&b->lock);
-	ret = wake_locked(b, &key, nr > 0 ? nr : 1, bitset);
-	spin_unlock(&b->lock);
-	return ret;
+	guard_spin(&b->lock);
+	return wake_locked(b, &key, nr, bitset);
 }
 
 void futex_wake_addr(u32 __user *uaddr, int nr)
@@ -276,31 +274,56 @@ static long do_futex_wait(u32 __user *uaddr, bool shared, u32 val, ktime_t expir
 
 /* ---- two words ----------------------------------------------------------------------------- */
 
-static void lock_two(struct bucket *a, struct bucket *b)
+struct pair {
+	u32 __user *uaddr[2];
+	struct futex_key key[2];
+	struct bucket *b[2];
+};
+
+static void unlock_pair(const struct pair *p)
 {
-	if (a > b)
-		swap(a, b);
-	spin_lock(&a->lock);
-	if (a != b)
-		spin_lock(&b->lock);
+	spin_unlock(&p->b[0]->lock);
+	if (p->b[0] != p->b[1])
+		spin_unlock(&p->b[1]->lock);
 }
 
-static void unlock_two(struct bucket *a, struct bucket *b)
+/* Both queues locked, and op's result if it is not negative (its access is done with faults
+ * disabled); or an error, nothing locked. *value is op's; touched: which word it accesses. */
+static int lock_pair(struct pair *p, bool shared, int (*op)(u32 __user *uaddr, u32 *value),
+		     u32 *value, int touched)
 {
-	spin_unlock(&a->lock);
-	if (a != b)
-		spin_unlock(&b->lock);
+	for (;;) {
+		int err = get_key(p->uaddr[0], shared, &p->key[0]);
+
+		if (!err)
+			err = get_key(p->uaddr[1], shared, &p->key[1]);
+		if (err)
+			return err;
+		p->b[0] = bucket_of(&p->key[0]);
+		p->b[1] = bucket_of(&p->key[1]);
+		spin_lock(&min(p->b[0], p->b[1])->lock);
+		if (p->b[0] != p->b[1])
+			spin_lock(&max(p->b[0], p->b[1])->lock);
+		err = op(p->uaddr[touched], value);
+		if (err >= 0)
+			return err;
+		unlock_pair(p);
+		if (err == -EFAULT)
+			err = touched ? fault_in_writeable(p->uaddr[1], sizeof(u32)) :
+					fault_in_readable(p->uaddr[0], sizeof(u32));
+		if (err)
+			return err;
+	}
 }
 
 /* Wakes nr_wake, moves up to nr_move more to the second word. Both locks are held. */
-static int requeue_locked(struct bucket *from, struct bucket *to, const struct futex_key *key1,
-			  const struct futex_key *key2, int nr_wake, int nr_move)
+static int requeue_locked(const struct pair *p, int nr_wake, int nr_move)
 {
 	struct waiter *w, *next;
 	int n = 0;
 
-	list_for_each_entry_safe(w, next, &from->waiters, link) {
-		if (!same_key(&w->key, key1))
+	list_for_each_entry_safe(w, next, &p->b[0]->waiters, link) {
+		if (!same_key(&w->key, &p->key[0]))
 			continue;
 		if (n >= nr_wake + nr_move)
 			break;
@@ -308,49 +331,43 @@ static int requeue_locked(struct bucket *from, struct bucket *to, const struct f
 			wake_waiter(w);
 			continue;
 		}
-		if (from != to) {
-			list_move_tail(&w->link, &to->waiters);
-			__atomic_store_n(&w->bucket, to, __ATOMIC_RELEASE);
+		if (p->b[0] != p->b[1]) {
+			list_move_tail(&w->link, &p->b[1]->waiters);
+			__atomic_store_n(&w->bucket, p->b[1], __ATOMIC_RELEASE);
 		}
-		w->key = *key2;
+		w->key = p->key[1];
 	}
 	return n;
+}
+
+static int op_none(u32 __user *uaddr __unused, u32 *value __unused)
+{
+	return 0;
+}
+
+static int op_read(u32 __user *uaddr, u32 *value)
+{
+	return get_user_u32_nofault(value, uaddr);
 }
 
 /* cmp NULL: unconditionally. */
 static int futex_requeue(u32 __user *uaddr1, u32 __user *uaddr2, bool shared, int nr_wake,
 			 int nr_move, const u32 *cmp)
 {
-	struct futex_key key1, key2;
-	struct bucket *b1, *b2;
+	struct pair p = {.uaddr = {uaddr1, uaddr2}};
 	u32 now;
 	int ret;
 
 	if (nr_wake < 0 || nr_move < 0)
 		return -EINVAL;
-	nr_move = min(nr_move, INT32_MAX - nr_wake);
-	for (;;) {
-		ret = get_key(uaddr1, shared, &key1);
-		if (!ret)
-			ret = get_key(uaddr2, shared, &key2);
-		if (ret)
-			return ret;
-		b1 = bucket_of(&key1);
-		b2 = bucket_of(&key2);
-		lock_two(b1, b2);
-		ret = cmp ? get_user_u32_nofault(&now, uaddr1) : 0;
-		if (!ret)
-			break;
-		unlock_two(b1, b2);
-		ret = fault_in_readable(uaddr1, sizeof(*uaddr1));
-		if (ret)
-			return ret;
-	}
+	ret = lock_pair(&p, shared, cmp ? op_read : op_none, &now, 0);
+	if (ret)
+		return ret;
 	if (cmp && now != *cmp)
 		ret = -EAGAIN;
 	else
-		ret = requeue_locked(b1, b2, &key1, &key2, nr_wake, nr_move);
-	unlock_two(b1, b2);
+		ret = requeue_locked(&p, nr_wake, min(nr_move, INT32_MAX - nr_wake));
+	unlock_pair(&p);
 	return ret;
 }
 
@@ -405,53 +422,35 @@ static int op_compare(u32 encoded, u32 old)
 	}
 }
 
-static int apply_op_nofault(u32 encoded, u32 __user *uaddr, u32 *old)
+/* Changes the word. 1: the old value compares as asked, 0: it does not; -ENOSYS, -EFAULT. */
+static int op_change(u32 __user *uaddr, u32 *encoded)
 {
-	u32 new_, seen;
-	int err = get_user_u32_nofault(old, uaddr);
+	u32 old, new_, seen;
+	int err = get_user_u32_nofault(&old, uaddr);
 
 	while (!err) {
-		err = op_value(encoded, *old, &new_);
+		err = op_value(*encoded, old, &new_);
 		if (!err)
-			err = cmpxchg_user_u32_nofault(uaddr, *old, new_, &seen);
-		if (err || seen == *old)
+			err = cmpxchg_user_u32_nofault(uaddr, old, new_, &seen);
+		if (err || seen == old)
 			break;
-		*old = seen;
+		old = seen;
 	}
-	return err;
+	return err ? err : op_compare(*encoded, old);
 }
 
 static int futex_wake_op(u32 __user *uaddr1, u32 __user *uaddr2, bool shared, int nr1, int nr2,
 			 u32 encoded)
 {
-	struct futex_key key1, key2;
-	struct bucket *b1, *b2;
-	u32 old;
-	int ret;
+	struct pair p = {.uaddr = {uaddr1, uaddr2}};
+	int matches = lock_pair(&p, shared, op_change, &encoded, 1), ret;
 
-	for (;;) {
-		ret = get_key(uaddr1, shared, &key1);
-		if (!ret)
-			ret = get_key(uaddr2, shared, &key2);
-		if (ret)
-			return ret;
-		b1 = bucket_of(&key1);
-		b2 = bucket_of(&key2);
-		lock_two(b1, b2);
-		ret = apply_op_nofault(encoded, uaddr2, &old);
-		if (!ret)
-			break;
-		unlock_two(b1, b2);
-		if (ret != -EFAULT)
-			return ret;
-		ret = fault_in_writeable(uaddr2, sizeof(*uaddr2));
-		if (ret)
-			return ret;
-	}
-	ret = wake_locked(b1, &key1, nr1, FUTEX_BITSET_MATCH_ANY);
-	if (op_compare(encoded, old) > 0)
-		ret += wake_locked(b2, &key2, nr2, FUTEX_BITSET_MATCH_ANY);
-	unlock_two(b1, b2);
+	if (matches < 0)
+		return matches;
+	ret = wake_locked(p.b[0], &p.key[0], nr1, FUTEX_BITSET_MATCH_ANY);
+	if (matches)
+		ret += wake_locked(p.b[1], &p.key[1], nr2, FUTEX_BITSET_MATCH_ANY);
+	unlock_pair(&p);
 	return ret;
 }
 
@@ -461,25 +460,14 @@ static int futex_wake_op(u32 __user *uaddr1, u32 __user *uaddr2, bool shared, in
 static int get_timeout(const struct timespec64 __user *uts, int cmd, bool realtime,
 		       ktime_t *expires)
 {
-	struct timespec64 ts;
-	ktime_t t;
+	int err;
 
-	*expires = KTIME_MAX;
-	if (!uts)
-		return 0;
-	if (copy_from_user(&ts, uts, sizeof(ts)))
-		return -EFAULT;
-	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= NSEC_PER_SEC)
-		return -EINVAL;
-	if (ts.tv_sec >= KTIME_MAX / NSEC_PER_SEC / 2)
-		return 0;
-	t = ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-	if (cmd == FUTEX_WAIT)
-		t += ktime_get();
-	else if (realtime)
-		t -= ktime_get_real() - ktime_get();
-	*expires = max(t, (ktime_t)0);
-	return 0;
+	if (cmd == FUTEX_WAIT || !uts)
+		return get_user_deadline(uts, expires);
+	err = get_user_ktime(uts, expires);
+	if (!err && realtime && *expires != KTIME_MAX)
+		*expires = max(*expires - (ktime_get_real() - ktime_get()), (ktime_t)0);
+	return err;
 }
 
 SYSCALL6(futex, u32 __user *, uaddr, int, op, u32, val, const struct timespec64 __user *, uts,

@@ -141,6 +141,14 @@ void futex_init(void); /* at boot, by task_init() */
 void exit_robust_list(struct task *t);
 void futex_wake_addr(u32 __user *uaddr, int nr);
 
+/* --- time.c. Times of the user's in ns, saturated at KTIME_MAX; -EFAULT, or -EINVAL if it is none. */
+struct timespec64;
+int timespec_to_ktime(const struct timespec64 *ts, ktime_t *t) __must_check;
+int get_user_ktime(const struct timespec64 __user *uts, ktime_t *t) __must_check;
+ktime_t deadline_after(ktime_t ns); /* as ktime_get(); 0 stays 0: do not wait */
+/* A relative timeout; NULL: KTIME_MAX, for ever. */
+int get_user_deadline(const struct timespec64 __user *uts, ktime_t *expires) __must_check;
+
 /* --- itimer.c */
 void itimer_real_fn(struct timer *tm);
 

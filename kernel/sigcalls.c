@@ -146,8 +146,7 @@ static int sigtimedwait(sigset_t these, siginfo_t *info, ktime_t expires)
 SYSCALL4(rt_sigtimedwait, const sigset_t __user *, uset, siginfo_t __user *, uinfo,
 	 const struct timespec64 __user *, uts, size_t, size)
 {
-	ktime_t expires = KTIME_MAX;
-	struct timespec64 ts;
+	ktime_t expires;
 	siginfo_t info;
 	sigset_t these;
 	int sig;
@@ -156,17 +155,9 @@ SYSCALL4(rt_sigtimedwait, const sigset_t __user *, uset, siginfo_t __user *, uin
 		return -EINVAL;
 	if (copy_from_user(&these, uset, sizeof(these)))
 		return -EFAULT;
-	if (uts) {
-		if (copy_from_user(&ts, uts, sizeof(ts)))
-			return -EFAULT;
-		if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= NSEC_PER_SEC)
-			return -EINVAL;
-		if (!ts.tv_sec && !ts.tv_nsec)
-			expires = 0;
-		else if (ts.tv_sec < KTIME_MAX / NSEC_PER_SEC / 2)
-			expires = ktime_get() + ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-	}
-	sig = sigtimedwait(these & ~SIG_KERNEL_ONLY_MASK, &info, expires);
+	sig = get_user_deadline(uts, &expires);
+	if (!sig)
+		sig = sigtimedwait(these & ~SIG_KERNEL_ONLY_MASK, &info, expires);
 	if (sig > 0 && uinfo && copy_to_user(uinfo, &info, sizeof(info)))
 		return -EFAULT;
 	return sig;

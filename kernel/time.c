@@ -25,27 +25,39 @@ enum {
 };
 #define TIMER_ABSTIME 1
 
-static struct timespec64 to_timespec(ktime_t t)
-{
-	return (struct timespec64){.tv_sec = t / NSEC_PER_SEC, .tv_nsec = t % NSEC_PER_SEC};
-}
-
-static bool timespec_valid(const struct timespec64 *ts)
-{
-	return ts->tv_sec >= 0 && ts->tv_nsec >= 0 && ts->tv_nsec < NSEC_PER_SEC;
-}
-
-/* Saturates: 292 years. */
-static ktime_t from_timespec(const struct timespec64 *ts)
-{
-	if (ts->tv_sec >= KTIME_MAX / NSEC_PER_SEC)
-		return KTIME_MAX;
-	return ts->tv_sec * NSEC_PER_SEC + ts->tv_nsec;
-}
-
 static ktime_t add_saturated(ktime_t a, ktime_t b)
 {
 	return a > KTIME_MAX - b ? KTIME_MAX : a + b;
+}
+
+int timespec_to_ktime(const struct timespec64 *ts, ktime_t *t)
+{
+	if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= NSEC_PER_SEC)
+		return -EINVAL;
+	*t = ts->tv_sec >= KTIME_MAX / NSEC_PER_SEC ? KTIME_MAX :
+						      ts->tv_sec * NSEC_PER_SEC + ts->tv_nsec;
+	return 0;
+}
+
+int get_user_ktime(const struct timespec64 __user *uts, ktime_t *t)
+{
+	struct timespec64 ts;
+
+	return copy_from_user(&ts, uts, sizeof(ts)) ? -EFAULT : timespec_to_ktime(&ts, t);
+}
+
+ktime_t deadline_after(ktime_t ns)
+{
+	return ns ? add_saturated(ktime_get(), ns) : 0;
+}
+
+int get_user_deadline(const struct timespec64 __user *uts, ktime_t *expires)
+{
+	ktime_t ns = KTIME_MAX;
+	int err = uts ? get_user_ktime(uts, &ns) : 0;
+
+	*expires = deadline_after(ns);
+	return err;
 }
 
 /* Negative ids name the CPU clock of a process or thread: ~id << 3 | 4 for a thread | 2. */
@@ -105,7 +117,7 @@ SYSCALL2(clock_gettime, int, id, struct timespec64 __user *, uts)
 
 	if (err)
 		return err;
-	ts = to_timespec(now);
+	ts = ns_to_timespec64(now);
 	return copy_to_user(uts, &ts, sizeof(ts)) ? -EFAULT : 0;
 }
 
@@ -122,28 +134,25 @@ SYSCALL2(clock_getres, int, id, struct timespec64 __user *, uts)
 	return uts && copy_to_user(uts, &ts, sizeof(ts)) ? -EFAULT : 0;
 }
 
-/* A time of which 30 more years still can be counted, and not before the machine was started. */
-static int set_realtime(const struct timespec64 *ts)
-{
-	if (!timespec_valid(ts) || ts->tv_sec >= KTIME_MAX / NSEC_PER_SEC - 30L * 365 * 86400)
-		return -EINVAL;
-	if (!capable(CAP_SYS_TIME))
-		return -EPERM;
-	if (from_timespec(ts) < ktime_get())
-		return -EINVAL;
-	ktime_set_real(from_timespec(ts));
-	return 0;
-}
-
+/* To a time of which 30 more years still can be counted, and not before the machine was started. */
 SYSCALL2(clock_settime, int, id, const struct timespec64 __user *, uts)
 {
-	struct timespec64 ts;
+	ktime_t now;
+	int err;
 
 	if (id != CLOCK_REALTIME)
 		return -EINVAL;
-	if (copy_from_user(&ts, uts, sizeof(ts)))
-		return -EFAULT;
-	return set_realtime(&ts);
+	err = get_user_ktime(uts, &now);
+	if (err)
+		return err;
+	if (now >= KTIME_MAX - 30LL * 365 * 86400 * NSEC_PER_SEC)
+		return -EINVAL;
+	if (!capable(CAP_SYS_TIME))
+		return -EPERM;
+	if (now < ktime_get())
+		return -EINVAL;
+	ktime_set_real(now);
+	return 0;
 }
 
 struct timezone {
@@ -236,7 +245,7 @@ static long nanosleep_restart(struct restart_block *rb)
 	if (left <= 0)
 		return 0;
 	if (urem) {
-		rem = to_timespec(left);
+		rem = ns_to_timespec64(left);
 		if (copy_to_user(urem, &rem, sizeof(rem)))
 			return -EFAULT;
 	}
@@ -248,18 +257,17 @@ static long sleep_relative(ktime_t ns, struct timespec64 __user *urem)
 {
 	struct restart_block *rb = &current->restart;
 
-	rb->arg[0] = (u64)add_saturated(ktime_get(), ns);
+	rb->arg[0] = (u64)deadline_after(ns);
 	rb->arg[1] = (u64)urem;
 	return nanosleep_restart(rb);
 }
 
 SYSCALL2(nanosleep, const struct timespec64 __user *, ureq, struct timespec64 __user *, urem)
 {
-	struct timespec64 ts;
+	ktime_t ns;
+	int err = get_user_ktime(ureq, &ns);
 
-	if (copy_from_user(&ts, ureq, sizeof(ts)))
-		return -EFAULT;
-	return timespec_valid(&ts) ? sleep_relative(from_timespec(&ts), urem) : -EINVAL;
+	return err ? err : sleep_relative(ns, urem);
 }
 
 /* A process's CPU clock does not advance steadily: looked at again after what is missing at least. */
@@ -272,7 +280,7 @@ static long sleep_cpu_clock(ktime_t end)
 		err = clock_now(CLOCK_PROCESS_CPUTIME_ID, &now);
 		if (err || now >= end)
 			return err;
-		if (sleep_until(add_saturated(ktime_get(), max(end - now, (ktime_t)TICK_NSEC))) > 0)
+		if (sleep_until(deadline_after(max(end - now, (ktime_t)TICK_NSEC))) > 0)
 			return -ERESTARTNOHAND;
 	}
 }
@@ -289,23 +297,20 @@ static long sleep_absolute(int id, ktime_t end)
 SYSCALL4(clock_nanosleep, int, id, int, flags, const struct timespec64 __user *, ureq,
 	 struct timespec64 __user *, urem)
 {
-	struct timespec64 ts;
-	ktime_t now;
+	ktime_t now, t;
 	int err;
 
 	if (id == CLOCK_THREAD_CPUTIME_ID || id == CLOCK_MONOTONIC_RAW ||
 	    id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE)
 		return -EOPNOTSUPP;
 	err = clock_now(id, &now);
+	if (!err)
+		err = get_user_ktime(ureq, &t);
 	if (err)
 		return err;
-	if (copy_from_user(&ts, ureq, sizeof(ts)))
-		return -EFAULT;
-	if (!timespec_valid(&ts))
-		return -EINVAL;
 	if (flags & TIMER_ABSTIME)
-		return sleep_absolute(id, from_timespec(&ts));
+		return sleep_absolute(id, t);
 	if (id == CLOCK_PROCESS_CPUTIME_ID)
-		return sleep_cpu_clock(add_saturated(now, from_timespec(&ts)));
-	return sleep_relative(from_timespec(&ts), urem);
+		return sleep_cpu_clock(add_saturated(now, t));
+	return sleep_relative(t, urem);
 }

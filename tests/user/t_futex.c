@@ -140,6 +140,61 @@ TEST(bitset, "bits that do not choose the waiter")
 	CHECK_EXIT(a, 0);
 }
 
+/* FUTEX_WAKE_OP's argument: what becomes of the second word, and how its old value must compare. */
+static int wake_op(int op, int arg, int cmp, int cmparg)
+{
+	return (int)((unsigned int)op << 28 | (unsigned int)cmp << 24 |
+		     ((unsigned int)arg & 0xfff) << 12 | ((unsigned int)cmparg & 0xfff));
+}
+
+TEST(wake_op_value, "FUTEX_WAKE_OP that writes another value, or refuses the wrong things")
+{
+	static const struct {
+		int op, arg, before, after;
+	} ops[] = {{0, 5, 3, 5}, {1, 5, 3, 8}, {1, -1, 3, 2},    {2, 5, 3, 7},
+		   {3, 5, 7, 2}, {4, 5, 3, 6}, {2 | 8, 4, 1, 17}};
+	volatile int *u = shared();
+
+	for (unsigned int i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		u[1] = ops[i].before;
+		CHECK_EQ(futex(u, F_WAKE_OP, 1, (void *)1, u + 1,
+			       wake_op(ops[i].op, ops[i].arg, 0, 0)),
+			 0);
+		CHECK_EQ(u[1], ops[i].after);
+	}
+	CHECK_ERRNO(futex(u, F_WAKE_OP, 1, (void *)1, u + 1, wake_op(5, 0, 0, 0)), ENOSYS);
+	CHECK_ERRNO(futex(u, F_WAKE_OP, 1, (void *)1, BADPTR, wake_op(1, 0, 0, 0)), EFAULT);
+	CHECK_ERRNO(futex(u, F_WAKE_OP, 1, (void *)1, (void *)((char *)u + 2), 0), EINVAL);
+}
+
+TEST(wake_op_compare, "FUTEX_WAKE_OP that wakes the second queue when it must not, or does not")
+{
+	/* an old value that does not compare with 0 as asked, and one that does */
+	static const struct {
+		int cmp, no, yes;
+	} cmps[] = {{0, 1, 0}, {1, 0, 1}, {2, 0, -1}, {3, 1, 0}, {4, 0, 1}, {5, -1, 0}};
+	volatile int *u = shared();
+
+	for (unsigned int i = 0; i < sizeof(cmps) / sizeof(cmps[0]); i++) {
+		u[1] = 0;
+		waiter(u + 1, -1);
+		u[1] = cmps[i].no;
+		CHECK_EQ(futex(u, F_WAKE_OP, 1, (void *)1, u + 1, wake_op(1, 0, cmps[i].cmp, 0)),
+			 0);
+		u[1] = cmps[i].yes;
+		CHECK_EQ(futex(u, F_WAKE_OP, 1, (void *)1, u + 1, wake_op(1, 0, cmps[i].cmp, 0)),
+			 1);
+		CHECK_EQ(reap(1), 1);
+	}
+	u[1] = 0;
+	waiter(u, -1);
+	waiter(u + 1, -1);
+	/* an unknown comparison wakes nobody; "none" wakes one of each */
+	CHECK_ERRNO(futex(u, F_WAKE_OP, 1, (void *)1, u + 1, wake_op(1, 0, 6, 0)), ENOSYS);
+	CHECK_EQ(futex(u, F_WAKE_OP, 0, NULL, u + 1, wake_op(1, 0, 0, 0)), 2);
+	CHECK_EQ(reap(2), 2);
+}
+
 TEST(requeue, "waiters moved to another word and lost, or not moved")
 {
 	volatile int *u = shared();

@@ -371,6 +371,8 @@ TEST(select_sets, "select's sets, counts and rest of the time")
 	CHECK_ERRNO(select(-1, &in, NULL, NULL, &tv), EINVAL);
 	tv.tv_sec = -1;
 	CHECK_ERRNO(syscall(SYS_select, 0, NULL, NULL, NULL, &tv), EINVAL);
+	tv = (struct timeval){0x7fffffffffffffff, 1000000}; /* the sum is no time */
+	CHECK_ERRNO(syscall(SYS_select, 0, NULL, NULL, NULL, &tv), EINVAL);
 	CHECK_ERRNO(syscall(SYS_select, 10, BADPTR, NULL, NULL, NULL), EFAULT);
 	tv = (struct timeval){0, 20000};
 	CHECK_EQ(select(0, NULL, NULL, NULL, &tv), 0);

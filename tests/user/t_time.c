@@ -75,6 +75,23 @@ TEST(clocks, "clocks missing or in disagreement")
 	CHECK(labs(r - c) < 200000000);
 }
 
+TEST(clock_settime, "a clock that can be set to where its arithmetic overflows")
+{
+	struct timespec ts = {0x7fffffffffffffff, 0};
+
+	CHECK_ERRNO(clock_settime(CLOCK_REALTIME, &ts), EINVAL);
+	ts.tv_sec = 9223372036; /* all that nanoseconds can say: 292 years */
+	CHECK_ERRNO(clock_settime(CLOCK_REALTIME, &ts), EINVAL);
+	ts.tv_sec = 0; /* before the machine was started */
+	CHECK_ERRNO(clock_settime(CLOCK_REALTIME, &ts), EINVAL);
+	ts.tv_nsec = 1000000000;
+	CHECK_ERRNO(clock_settime(CLOCK_REALTIME, &ts), EINVAL);
+	CHECK_ERRNO(clock_settime(CLOCK_MONOTONIC, &ts), EINVAL);
+	CHECK_ERRNO(clock_settime(CLOCK_REALTIME, BADPTR), EFAULT);
+	OK(clock_gettime(CLOCK_REALTIME, &ts));
+	CHECK(ts.tv_sec > 0 && ts.tv_sec < 9223372036);
+}
+
 TEST(nanosleep, "a sleep too short, or without end")
 {
 	static const long us[] = {0, 1, 100, 1000, 20000, 150000};
