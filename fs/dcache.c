@@ -159,40 +159,34 @@ struct dentry *d_make_root(struct super_block *sb, struct inode *inode)
 
 void d_set_inode(struct dentry *d, struct inode *inode)
 {
-	spin_lock(&dcache_lock);
+	guard_spin(&dcache_lock);
 	debug_assert(!d->inode);
 	d->inode = inode;
-	spin_unlock(&dcache_lock);
 }
 
 void d_add(struct dentry *d, struct inode *inode)
 {
-	spin_lock(&dcache_lock);
+	guard_spin(&dcache_lock);
 	debug_assert(!d->inode && !d->hashed);
 	d->inode = inode;
 	atomic_inc(&d->count);
 	hash_locked(d);
-	spin_unlock(&dcache_lock);
 }
 
 struct dentry *d_lookup(struct dentry *parent, const char *name, size_t len)
 {
 	u32 hash = hash_bytes(name, len);
-	struct dentry *found = NULL;
 
-	spin_lock(&dcache_lock);
+	guard_spin(&dcache_lock);
 	for (struct rb_node *n = parent->child_tree.rb_node; n;) {
 		struct dentry *d = rb_entry(n, struct dentry, hash_node);
 		int c = name_cmp(d, hash, name, len);
 
-		if (c == 0) {
-			found = dget(d);
-			break;
-		}
+		if (c == 0)
+			return dget(d);
 		n = c < 0 ? n->rb_left : n->rb_right;
 	}
-	spin_unlock(&dcache_lock);
-	return found;
+	return NULL;
 }
 
 void d_delete(struct dentry *d)
@@ -247,12 +241,11 @@ static void swap_names(struct dentry *a, struct dentry *b)
 
 void d_move(struct dentry *old, struct dentry *target)
 {
-	spin_lock(&dcache_lock);
+	guard_spin(&dcache_lock);
 	debug_assert(old->hashed && !target->hashed);
 	unhash_locked(old);
 	swap_names(old, target);
 	hash_locked(old);
-	spin_unlock(&dcache_lock);
 }
 
 void d_exchange(struct dentry *a, struct dentry *b)
@@ -269,24 +262,16 @@ void d_exchange(struct dentry *a, struct dentry *b)
 
 bool d_is_empty(struct dentry *dir)
 {
-	spin_lock(&dcache_lock);
-	bool empty = list_empty(&dir->children);
-	spin_unlock(&dcache_lock);
-	return empty;
+	guard_spin(&dcache_lock);
+	return list_empty(&dir->children);
 }
 
 bool d_is_ancestor(struct dentry *above, struct dentry *d)
 {
-	bool yes = false;
-
-	spin_lock(&dcache_lock);
-	for (; !yes; d = d->parent) {
-		yes = d == above;
-		if (d->parent == d)
-			break;
-	}
-	spin_unlock(&dcache_lock);
-	return yes;
+	guard_spin(&dcache_lock);
+	while (d != above && d->parent != d)
+		d = d->parent;
+	return d == above;
 }
 
 void d_genocide(struct dentry *root)
@@ -363,15 +348,11 @@ static char *path_locked(struct path p, const struct path *root, char *buf, char
 
 	*reached = true;
 	while (p.dentry != root->dentry || p.mnt != root->mnt) {
-		if (p.dentry == p.mnt->root) {
-			if (!p.mnt->mountpoint) {
-				*reached = false;
-				break;
-			}
+		if (p.dentry == p.mnt->root && p.mnt->mountpoint) {
 			p = (struct path){p.mnt->parent, p.mnt->mountpoint};
 			continue;
 		}
-		if (p.dentry->parent == p.dentry) {
+		if (p.dentry == p.mnt->root || p.dentry->parent == p.dentry) {
 			*reached = false;
 			break;
 		}
@@ -390,22 +371,14 @@ char *path_from_root(const struct path *p, const struct path *root, char *buf, s
 {
 	struct dentry *d = p->dentry;
 	char *at = buf + n;
-	bool ok = prepend(buf, &at, "", 1);
 
-	spin_lock(&dcache_lock);
-	if (d->unlinked)
-		ok = ok && prepend(buf, &at, " (deleted)", 10);
-	if (!ok) {
-		at = ERR_PTR(-ENAMETOOLONG);
-	} else if (d->parent == d && d->pseudo) {
-		if (!prepend(buf, &at, d->name, d->len))
-			at = ERR_PTR(-ENAMETOOLONG);
-		*reached = true;
-	} else {
-		at = path_locked(*p, root, buf, at, reached);
-	}
-	spin_unlock(&dcache_lock);
-	return at;
+	guard_spin(&dcache_lock);
+	if (!prepend(buf, &at, "", 1) || (d->unlinked && !prepend(buf, &at, " (deleted)", 10)))
+		return ERR_PTR(-ENAMETOOLONG);
+	if (d->parent != d || !d->pseudo)
+		return path_locked(*p, root, buf, at, reached);
+	*reached = true;
+	return prepend(buf, &at, d->name, d->len) ? at : ERR_PTR(-ENAMETOOLONG);
 }
 
 char *d_path(const struct path *p, char *buf, size_t n)

@@ -94,9 +94,7 @@ static int create_end(struct create_ctx *c, int err)
 
 kmode_t masked(kmode_t mode)
 {
-	struct fs_struct *fs = current->fs ? current->fs : &init_fs;
-
-	return mode & ~READ_ONCE(fs->umask);
+	return mode & ~READ_ONCE(current_fs()->umask);
 }
 
 int vfs_mknod_path(int dfd, const char *name, kmode_t mode, kdev_t rdev)

@@ -207,9 +207,7 @@ struct file *file_alloc_pseudo(struct inode *inode, const char *name, unsigned i
 	dput(p.dentry);
 	if (!f)
 		return ERR_PTR(-ENOMEM);
-	if (f->can_write && S_ISREG(inode->mode)) {
-		f->wrote = get_write_access(inode) == 0;
-	}
+	f->wrote = f->can_write && S_ISREG(inode->mode) && get_write_access(inode) == 0;
 	return f;
 }
 
@@ -231,12 +229,9 @@ struct file *fget_raw(int fd)
 		f = file_at(files, fd);
 		return f ? get_file(f) : NULL;
 	}
-	spin_lock(&files->lock);
+	guard_spin(&files->lock);
 	f = file_at(files, fd);
-	if (f)
-		get_file(f);
-	spin_unlock(&files->lock);
-	return f;
+	return f ? get_file(f) : NULL;
 }
 
 struct file *fget(int fd)
@@ -252,26 +247,17 @@ struct file *fget(int fd)
 
 struct file *files_next(struct files_struct *files, int *fd)
 {
-	struct file *f = NULL;
-
-	spin_lock(&files->lock);
-	for (; *fd >= 0 && (unsigned int)*fd < files->max; (*fd)++) {
-		f = files->fd[*fd];
-		if (f) {
-			get_file(f);
-			break;
-		}
-	}
-	spin_unlock(&files->lock);
-	return f;
+	guard_spin(&files->lock);
+	for (; *fd >= 0 && (unsigned int)*fd < files->max; (*fd)++)
+		if (files->fd[*fd])
+			return get_file(files->fd[*fd]);
+	return NULL;
 }
 
 bool files_peek(struct files_struct *files, int *fd, struct fd_info *info)
 {
-	bool found = false;
-
-	spin_lock(&files->lock);
-	for (; !found && *fd >= 0 && (unsigned int)*fd < files->max; (*fd)++) {
+	guard_spin(&files->lock);
+	for (; *fd >= 0 && (unsigned int)*fd < files->max; (*fd)++) {
 		const struct file *f = files->fd[*fd];
 
 		if (!f)
@@ -286,11 +272,9 @@ bool files_peek(struct files_struct *files, int *fd, struct fd_info *info)
 		};
 		if (test_bit((unsigned int)*fd, files->cloexec))
 			info->flags |= O_CLOEXEC;
-		found = true;
-		break;
+		return true;
 	}
-	spin_unlock(&files->lock);
-	return found;
+	return false;
 }
 
 unsigned int files_size(struct files_struct *files)
@@ -346,13 +330,18 @@ static unsigned int nofile_limit(void)
 	return limit < NR_OPEN_MAX ? (unsigned int)limit : NR_OPEN_MAX;
 }
 
-static void take_fd_locked(struct files_struct *files, unsigned int fd, unsigned int flags)
+static void set_cloexec_locked(struct files_struct *files, unsigned int fd, bool on)
 {
-	__set_bit(fd, files->open);
-	if (flags & O_CLOEXEC)
+	if (on)
 		__set_bit(fd, files->cloexec);
 	else
 		__clear_bit(fd, files->cloexec);
+}
+
+static void take_fd_locked(struct files_struct *files, unsigned int fd, unsigned int flags)
+{
+	__set_bit(fd, files->open);
+	set_cloexec_locked(files, fd, flags & O_CLOEXEC);
 }
 
 static void drop_fd_locked(struct files_struct *files, unsigned int fd)
@@ -395,19 +384,17 @@ void put_unused_fd(int fd)
 {
 	struct files_struct *files = current->files;
 
-	spin_lock(&files->lock);
+	guard_spin(&files->lock);
 	drop_fd_locked(files, (unsigned int)fd);
-	spin_unlock(&files->lock);
 }
 
 void fd_install(int fd, struct file *f)
 {
 	struct files_struct *files = current->files;
 
-	spin_lock(&files->lock);
+	guard_spin(&files->lock);
 	debug_assert(!files->fd[fd]);
 	files->fd[fd] = f;
-	spin_unlock(&files->lock);
 }
 
 int fd_of_new_file(struct file *f, unsigned int flags)
@@ -493,27 +480,19 @@ int fd_get_cloexec(int fd)
 {
 	struct files_struct *files = current->files;
 
-	spin_lock(&files->lock);
-	int on = file_at(files, fd) ? test_bit((unsigned int)fd, files->cloexec) : -EBADF;
-	spin_unlock(&files->lock);
-	return on;
+	guard_spin(&files->lock);
+	return file_at(files, fd) ? test_bit((unsigned int)fd, files->cloexec) : -EBADF;
 }
 
 int fd_set_cloexec(int fd, bool on)
 {
 	struct files_struct *files = current->files;
-	int err = -EBADF;
 
-	spin_lock(&files->lock);
-	if (file_at(files, fd)) {
-		if (on)
-			__set_bit((unsigned int)fd, files->cloexec);
-		else
-			__clear_bit((unsigned int)fd, files->cloexec);
-		err = 0;
-	}
-	spin_unlock(&files->lock);
-	return err;
+	guard_spin(&files->lock);
+	if (!file_at(files, fd))
+		return -EBADF;
+	set_cloexec_locked(files, (unsigned int)fd, on);
+	return 0;
 }
 
 /* Closes, or marks close-on-exec, all descriptors of [first, last]. */
@@ -644,16 +623,16 @@ void files_close_on_exec(struct files_struct *files)
 int files_unshare(void)
 {
 	struct files_struct *old = current->files, *files;
-	unsigned long irq;
 
 	if (!old || atomic_read(&old->count) == 1)
 		return 0;
 	files = files_dup(old);
 	if (IS_ERR(files))
 		return (int)PTR_ERR(files);
-	irq = spin_lock_irqsave(&current->proc->siglock); /* task_get_files() */
-	current->files = files;
-	spin_unlock_irqrestore(&current->proc->siglock, irq);
+	{
+		guard_irq(&current->proc->siglock); /* task_get_files() */
+		current->files = files;
+	}
 	files_put(old);
 	return 0;
 }

@@ -31,29 +31,26 @@ void path_put(const struct path *p)
 	mount_put(p->mnt);
 }
 
-static struct fs_struct *current_fs(void)
+struct fs_struct *current_fs(void)
 {
 	return current->fs ? current->fs : &init_fs;
 }
 
+void fs_get_place(struct fs_struct *fs, const struct path *place, struct path *out)
+{
+	guard_spin(&fs->lock);
+	*out = *place;
+	path_get(out);
+}
+
 void get_fs_root(struct path *out)
 {
-	struct fs_struct *fs = current_fs();
-
-	spin_lock(&fs->lock);
-	*out = fs->root;
-	path_get(out);
-	spin_unlock(&fs->lock);
+	fs_get_place(current_fs(), &current_fs()->root, out);
 }
 
 void get_fs_pwd(struct path *out)
 {
-	struct fs_struct *fs = current_fs();
-
-	spin_lock(&fs->lock);
-	*out = fs->pwd;
-	path_get(out);
-	spin_unlock(&fs->lock);
+	fs_get_place(current_fs(), &current_fs()->pwd, out);
 }
 
 struct fs_struct *fs_dup(struct fs_struct *old)
@@ -64,13 +61,12 @@ struct fs_struct *fs_dup(struct fs_struct *old)
 		return NULL;
 	atomic_set(&fs->count, 1);
 	spin_lock_init(&fs->lock, LOCK_FS);
-	spin_lock(&old->lock);
+	guard_spin(&old->lock);
 	fs->root = old->root;
 	fs->pwd = old->pwd;
 	fs->umask = old->umask;
 	path_get(&fs->root);
 	path_get(&fs->pwd);
-	spin_unlock(&old->lock);
 	return fs;
 }
 
@@ -191,9 +187,9 @@ SYSCALL1(umask, int, mask)
 {
 	struct fs_struct *fs = current_fs();
 
-	spin_lock(&fs->lock);
+	guard_spin(&fs->lock);
 	kmode_t old = fs->umask;
+
 	fs->umask = (kmode_t)mask & 0777;
-	spin_unlock(&fs->lock);
 	return (long)old;
 }

@@ -68,3 +68,5 @@ long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd);
 /* select.c, stat.c ... */
 int copy_path_at(int dfd, const char __user *name, unsigned int lookup_flags, struct path *out);
 void touch_mtime(struct inode *i); /* mtime and ctime: now */
+/* RLIMIT_FSIZE for a file that grows to size: 0, or -EFBIG and SIGXFSZ. */
+int check_size_limit(const struct inode *i, loff_t size);

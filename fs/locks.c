@@ -148,10 +148,8 @@ static int try_lock(struct inode *inode, const struct file_lock *want, struct fi
 
 static bool has_conflict(struct inode *inode, const struct file_lock *want)
 {
-	spin_lock(&file_lock_lock);
-	bool conflict = find_conflict_locked(inode, want);
-	spin_unlock(&file_lock_lock);
-	return conflict;
+	guard_spin(&file_lock_lock);
+	return find_conflict_locked(inode, want);
 }
 
 static int set_lock(struct inode *inode, const struct file_lock *want, bool wait)

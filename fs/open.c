@@ -40,16 +40,13 @@ struct open_how {
 int notify_change(struct dentry *d, struct iattr *a)
 {
 	struct inode *i = d->inode;
-	int err;
 
-	down_write(&i->lock);
+	guard_write(&i->lock);
 	if (!(a->valid & ATTR_CTIME)) {
 		a->ctime = current_time();
 		a->valid |= ATTR_CTIME;
 	}
-	err = i->ops && i->ops->setattr ? i->ops->setattr(i, a) : simple_setattr(i, a);
-	up_write(&i->lock);
-	return err;
+	return i->ops && i->ops->setattr ? i->ops->setattr(i, a) : simple_setattr(i, a);
 }
 
 static bool is_owner(const struct inode *i)
@@ -92,8 +89,7 @@ static int truncate_dentry(struct dentry *d, loff_t size)
 	return notify_change(d, &a);
 }
 
-/* RLIMIT_FSIZE for a file that grows to size. */
-static int check_size_limit(const struct inode *i, loff_t size)
+int check_size_limit(const struct inode *i, loff_t size)
 {
 	if (size > i->mapping.size && (unsigned long)size > rlimit(RLIMIT_FSIZE)) {
 		send_sig_task(current, SIGXFSZ, NULL);

@@ -424,12 +424,12 @@ static long pipe_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 
 static void close_end(struct pipe *p, bool reader, bool writer)
 {
+	bool half;
+
 	mutex_lock(&p->lock);
-	if (reader)
-		p->readers--;
-	if (writer)
-		p->writers--;
-	bool half = !p->readers != !p->writers;
+	p->readers -= reader;
+	p->writers -= writer;
+	half = !p->readers != !p->writers;
 	mutex_unlock(&p->lock);
 	if (half) { /* the other side shall see it */
 		wake_up_key(&p->rd_wait, 0, POLLHUP);

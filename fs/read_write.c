@@ -55,17 +55,16 @@ loff_t generic_llseek(struct file *f, loff_t off, int whence)
 {
 	loff_t base = 0;
 
+	if (whence == SEEK_DATA || whence == SEEK_HOLE) {
+		off = seek_data(f, off, whence == SEEK_DATA);
+		if (off < 0)
+			return off;
+	}
 	if (whence == SEEK_CUR)
 		base = f->pos;
 	else if (whence == SEEK_END)
 		base = f->inode->mapping.size;
-	else if (whence == SEEK_DATA || whence == SEEK_HOLE)
-		off = seek_data(f, off, whence == SEEK_DATA);
-	if ((whence == SEEK_DATA || whence == SEEK_HOLE) && off < 0)
-		return off;
-	if (__builtin_add_overflow(base, off, &off))
-		return -EOVERFLOW;
-	if (off < 0)
+	if (__builtin_add_overflow(base, off, &off) || off < 0)
 		return -EINVAL;
 	f->pos = off;
 	return off;
@@ -223,30 +222,39 @@ ssize_t count_io(ssize_t ret, bool write)
 	return ret;
 }
 
-static ssize_t vfs_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
+/* For the operations, a length within user space and a position that it does not overflow. A
+ * directory cannot be open for writing. */
+static __always_inline ssize_t vfs_rw(struct file *f, void __user *buf, size_t n, loff_t *pos,
+				      bool write)
 {
-	if (!f->can_read)
+	if (write ? !f->can_write : !f->can_read)
 		return -EBADF;
 	if (!access_ok(buf, n))
 		return -EFAULT;
-	if (!f->ops->read)
+	if (write ? !f->ops->write : !f->ops->read)
 		return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
-	if (*pos < 0)
+	if (*pos < 0 || *pos > MAX_LFS_FILESIZE - (loff_t)n)
 		return -EINVAL;
-	return f->ops->read(f, buf, min(n, MAX_RW_COUNT), pos);
+	n = min(n, MAX_RW_COUNT);
+	return write ? f->ops->write(f, buf, n, pos) : f->ops->read(f, buf, n, pos);
 }
 
-static ssize_t vfs_write(struct file *f, const void __user *buf, size_t n, loff_t *pos)
+/* pos NULL: at the file's own position. */
+static __always_inline ssize_t do_rw(int fd, void __user *buf, size_t n, loff_t *pos, bool write)
 {
-	if (!f->can_write)
+	struct file *f __put(file) = fget(fd);
+	ssize_t ret;
+	bool locked;
+
+	if (!f)
 		return -EBADF;
-	if (!access_ok(buf, n))
-		return -EFAULT;
-	if (!f->ops->write)
-		return -EINVAL;
-	if (*pos < 0)
-		return -EINVAL;
-	return f->ops->write(f, buf, min(n, MAX_RW_COUNT), pos);
+	if (pos)
+		return is_seekable(f) ? count_io(vfs_rw(f, buf, n, pos, write), write) : -ESPIPE;
+	locked = pos_locked(f);
+	ret = count_io(vfs_rw(f, buf, n, &f->pos, write), write);
+	if (locked)
+		mutex_unlock(&f->pos_lock);
+	return ret;
 }
 
 ssize_t kernel_read(struct file *f, void *buf, size_t n, loff_t pos)
@@ -263,65 +271,33 @@ ssize_t kernel_write(struct file *f, const void *buf, size_t n, loff_t pos)
 
 	if (!S_ISREG(i->mode) || !i->mapping.ops)
 		return -EINVAL;
-	down_write(&i->lock);
+	guard_write(&i->lock);
 	ret = generic_write_checks(f, &pos, n);
-	if (ret > 0) {
-		file_remove_privs(i);
-		touch_mtime(i);
-		ret = filemap_write_kernel(&i->mapping, pos, buf, (size_t)ret);
-	}
-	up_write(&i->lock);
-	return ret;
+	if (ret <= 0)
+		return ret;
+	file_remove_privs(i);
+	touch_mtime(i);
+	return filemap_write_kernel(&i->mapping, pos, buf, (size_t)ret);
 }
 
 SYSCALL3(read, int, fd, void __user *, buf, size_t, n)
 {
-	struct file *f = fget(fd);
-	ssize_t ret;
-
-	if (!f)
-		return -EBADF;
-	bool locked = pos_locked(f);
-
-	ret = count_io(vfs_read(f, buf, n, &f->pos), false);
-	if (locked)
-		mutex_unlock(&f->pos_lock);
-	fput(f);
-	return ret;
+	return do_rw(fd, buf, n, NULL, false);
 }
 
 SYSCALL3(write, int, fd, const void __user *, buf, size_t, n)
 {
-	struct file *f = fget(fd);
-	ssize_t ret;
-
-	if (!f)
-		return -EBADF;
-	bool locked = pos_locked(f);
-
-	ret = count_io(vfs_write(f, buf, n, &f->pos), true);
-	if (locked)
-		mutex_unlock(&f->pos_lock);
-	fput(f);
-	return ret;
+	return do_rw(fd, (void __user *)buf, n, NULL, true);
 }
 
 SYSCALL4(pread64, int, fd, void __user *, buf, size_t, n, loff_t, pos)
 {
-	struct file *f __put(file) = pos < 0 ? NULL : fget(fd);
-
-	if (!f)
-		return pos < 0 ? -EINVAL : -EBADF;
-	return is_seekable(f) ? count_io(vfs_read(f, buf, n, &pos), false) : -ESPIPE;
+	return pos < 0 ? -EINVAL : do_rw(fd, buf, n, &pos, false);
 }
 
 SYSCALL4(pwrite64, int, fd, const void __user *, buf, size_t, n, loff_t, pos)
 {
-	struct file *f __put(file) = pos < 0 ? NULL : fget(fd);
-
-	if (!f)
-		return pos < 0 ? -EINVAL : -EBADF;
-	return is_seekable(f) ? count_io(vfs_write(f, buf, n, &pos), true) : -ESPIPE;
+	return pos < 0 ? -EINVAL : do_rw(fd, (void __user *)buf, n, &pos, true);
 }
 
 /* --- several buffers ---------------------------------------------------------------------- */
@@ -374,8 +350,7 @@ static ssize_t rw_part_by_part(struct file *f, const struct iovec *iov, unsigned
 
 		if (!iov[i].len && nr > 1)
 			continue;
-		ret = write ? vfs_write(f, iov[i].base, iov[i].len, pos) :
-			      vfs_read(f, iov[i].base, iov[i].len, pos);
+		ret = vfs_rw(f, iov[i].base, iov[i].len, pos, write);
 		if (ret < 0)
 			return done ? done : ret;
 		done += ret;
@@ -398,7 +373,7 @@ static ssize_t rw_iovec(struct file *f, const struct iovec __user *uiov, unsigne
 	ret = import_iovec(uiov, nr, fast, &iov);
 	if (ret <= 0)
 		goto out;
-	if (*pos < 0)
+	if (*pos < 0 || *pos > MAX_LFS_FILESIZE - ret)
 		ret = -EINVAL;
 	else if (write && f->ops->writev)
 		ret = f->ops->writev(f, iov, (unsigned int)nr, pos);

@@ -159,30 +159,21 @@ static int seq_seek(struct seq_file *m, loff_t pos)
 ssize_t seq_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
 {
 	struct seq_file *m = f->private;
-	ssize_t ret = 0;
+	size_t skip, len, left;
+	int err;
 
-	mutex_lock(&m->lock);
-	ret = seq_seek(m, *pos);
-	if (ret == 0 && *pos < m->from + (loff_t)m->count) {
-		size_t skip = (size_t)(*pos - m->from), len = min(n, m->count - skip);
-		size_t left = copy_to_user(buf, m->buf + skip, len);
-
-		ret = left == len && len ? -EFAULT : (ssize_t)(len - left);
-		if (ret > 0)
-			*pos += ret;
-	}
-	mutex_unlock(&m->lock);
-	return ret;
+	guard_mutex(&m->lock);
+	err = seq_seek(m, *pos);
+	if (err || *pos >= m->from + (loff_t)m->count)
+		return err;
+	skip = (size_t)(*pos - m->from);
+	len = min(n, m->count - skip);
+	left = copy_to_user(buf, m->buf + skip, len);
+	*pos += (loff_t)(len - left);
+	return left == len && len ? -EFAULT : (ssize_t)(len - left);
 }
 
 loff_t seq_lseek(struct file *f, loff_t off, int whence)
 {
-	if (whence == SEEK_CUR)
-		off += f->pos;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	if (off < 0)
-		return -EINVAL;
-	f->pos = off;
-	return off;
+	return whence == SEEK_SET || whence == SEEK_CUR ? generic_llseek(f, off, whence) : -EINVAL;
 }

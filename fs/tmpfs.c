@@ -378,10 +378,9 @@ static int fallocate_locked(struct inode *i, int mode, loff_t off, loff_t len)
 		return 0;
 	}
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > i->mapping.size) {
-		if ((unsigned long)end > rlimit(RLIMIT_FSIZE)) {
-			send_sig_task(current, SIGXFSZ, NULL);
-			return -EFBIG;
-		}
+		err = check_size_limit(i, end);
+		if (err)
+			return err;
 		if (i->seals & F_SEAL_GROW)
 			return -EPERM;
 	}
@@ -396,14 +395,10 @@ static int fallocate_locked(struct inode *i, int mode, loff_t off, loff_t len)
 
 static int tmpfs_fallocate(struct file *f, int mode, loff_t off, loff_t len)
 {
-	struct inode *i = f->inode;
-
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
 		return -EOPNOTSUPP;
-	down_write(&i->lock);
-	int err = fallocate_locked(i, mode, off, len);
-	up_write(&i->lock);
-	return err;
+	guard_write(&f->inode->lock);
+	return fallocate_locked(f->inode, mode, off, len);
 }
 
 static int tmpfs_fsync(struct file *f __unused)
@@ -485,10 +480,8 @@ long tmpfs_add_seals(struct file *f, unsigned int seals)
 		return -EINVAL;
 	if (!f->can_write)
 		return -EPERM;
-	down_write(&f->inode->lock);
-	long err = add_seals_locked(f->inode, seals);
-	up_write(&f->inode->lock);
-	return err;
+	guard_write(&f->inode->lock);
+	return add_seals_locked(f->inode, seals);
 }
 
 /* --- super blocks ------------------------------------------------------------------------- */
@@ -695,27 +688,24 @@ static struct super_block *tmpfs_mount(const struct file_system_type *t,
 int tmpfs_add_node(struct dentry *dir, const char *name, size_t len, kmode_t mode, kdev_t rdev)
 {
 	struct inode *di = dir->inode;
-	struct dentry *d, *old;
-	int err = -ENOMEM;
+	struct dentry *d;
+	int err;
 
-	down_write(&di->lock);
-	old = d_lookup(dir, name, len);
-	if (old) {
-		dput(old);
-		err = -EEXIST;
-		goto out;
+	guard_write(&di->lock);
+	d = d_lookup(dir, name, len);
+	if (d) {
+		dput(d);
+		return -EEXIST;
 	}
 	d = d_alloc(dir, name, len);
 	if (!d)
-		goto out;
+		return -ENOMEM;
 	err = S_ISDIR(mode) ? tmpfs_mkdir(di, d, mode) : tmpfs_create(di, d, mode, rdev);
 	if (!err) {
 		d->inode->uid = 0;
 		d->inode->gid = 0;
 	}
 	dput(d);
-out:
-	up_write(&di->lock);
 	return err;
 }
 

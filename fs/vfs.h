@@ -392,7 +392,9 @@ struct fs_struct *fs_dup(struct fs_struct *old);
 struct fs_struct *fs_get(struct fs_struct *f);
 void fs_put(struct fs_struct *f);
 extern struct fs_struct init_fs;
-/* References to the running task's places. */
+struct fs_struct *current_fs(void); /* the running task's; init_fs for kernel threads at boot */
+/* A reference to one of fs's two places; to the running task's. */
+void fs_get_place(struct fs_struct *fs, const struct path *place, struct path *out);
 void get_fs_root(struct path *out);
 void get_fs_pwd(struct path *out);
 

@@ -135,16 +135,8 @@ SYSCALL2(clock_getres, int, id, struct timespec64 __user *, uts)
 }
 
 /* To a time of which 30 more years still can be counted, and not before the machine was started. */
-SYSCALL2(clock_settime, int, id, const struct timespec64 __user *, uts)
+static int set_realtime(ktime_t now)
 {
-	ktime_t now;
-	int err;
-
-	if (id != CLOCK_REALTIME)
-		return -EINVAL;
-	err = get_user_ktime(uts, &now);
-	if (err)
-		return err;
 	if (now >= KTIME_MAX - 30LL * 365 * 86400 * NSEC_PER_SEC)
 		return -EINVAL;
 	if (!capable(CAP_SYS_TIME))
@@ -153,6 +145,14 @@ SYSCALL2(clock_settime, int, id, const struct timespec64 __user *, uts)
 		return -EINVAL;
 	ktime_set_real(now);
 	return 0;
+}
+
+SYSCALL2(clock_settime, int, id, const struct timespec64 __user *, uts)
+{
+	ktime_t now;
+	int err = id == CLOCK_REALTIME ? get_user_ktime(uts, &now) : -EINVAL;
+
+	return err ? err : set_realtime(now);
 }
 
 struct timezone {
@@ -175,6 +175,7 @@ SYSCALL2(settimeofday, const struct timeval64 __user *, utv, const struct timezo
 	struct timezone tz = timezone;
 	struct timeval64 tv = {};
 	struct timespec64 ts;
+	ktime_t now;
 
 	if (utv && copy_from_user(&tv, utv, sizeof(tv)))
 		return -EFAULT;
@@ -183,14 +184,14 @@ SYSCALL2(settimeofday, const struct timeval64 __user *, utv, const struct timezo
 	if (utz && copy_from_user(&tz, utz, sizeof(tz)))
 		return -EFAULT;
 	ts = (struct timespec64){tv.tv_sec, tv.tv_usec * NSEC_PER_USEC};
-	if (!timespec_valid(&ts))
+	if (timespec_to_ktime(&ts, &now))
 		return -EINVAL;
 	if (!capable(CAP_SYS_TIME))
 		return -EPERM;
 	if (tz.minuteswest > 15 * 60 || tz.minuteswest < -15 * 60)
 		return -EINVAL;
 	timezone = tz;
-	return utv ? set_realtime(&ts) : 0;
+	return utv ? set_realtime(now) : 0;
 }
 
 SYSCALL1(time, s64 __user *, ut)

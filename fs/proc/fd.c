@@ -12,11 +12,8 @@
 /* The first open descriptor of t that is at least *fd. */
 static bool next_fd(struct task *t, int *fd, struct fd_info *info)
 {
-	unsigned long flags = spin_lock_irqsave(&t->proc->siglock);
-	bool found = t->files && files_peek(t->files, fd, info);
-
-	spin_unlock_irqrestore(&t->proc->siglock, flags);
-	return found;
+	guard_irq(&t->proc->siglock);
+	return t->files && files_peek(t->files, fd, info);
 }
 
 static bool fd_is_open(struct task *t, int fd, struct fd_info *info)

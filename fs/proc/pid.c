@@ -16,11 +16,8 @@
 
 bool proc_task_alive(struct task *t)
 {
-	unsigned long flags = spin_lock_irqsave(&tasklist_lock);
-	bool alive = !list_empty(&t->pid_hash);
-
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	return alive;
+	guard_irq(&tasklist_lock);
+	return !list_empty(&t->pid_hash);
 }
 
 bool proc_may_access(struct task *t)
@@ -81,18 +78,15 @@ void proc_mm_release(struct file *f)
 static int exe_link(struct proc_inode *pi, struct path *out)
 {
 	struct mm_struct *mm __put(mm) = proc_get_mm(pi);
-	int err = -ENOENT;
 
 	if (!mm)
 		return -ENOENT;
-	down_read(&mm->mmap_lock);
-	if (mm->exe_file) {
-		*out = file_of_mappable(mm->exe_file)->path;
-		path_get(out);
-		err = 0;
-	}
-	up_read(&mm->mmap_lock);
-	return err;
+	guard_read(&mm->mmap_lock);
+	if (!mm->exe_file)
+		return -ENOENT;
+	*out = file_of_mappable(mm->exe_file)->path;
+	path_get(out);
+	return 0;
 }
 
 static int fs_link(struct proc_inode *pi, struct path *out, bool root)
@@ -101,10 +95,7 @@ static int fs_link(struct proc_inode *pi, struct path *out, bool root)
 
 	if (!fs)
 		return -ENOENT;
-	spin_lock(&fs->lock);
-	*out = root ? fs->root : fs->pwd;
-	path_get(out);
-	spin_unlock(&fs->lock);
+	fs_get_place(fs, root ? &fs->root : &fs->pwd, out);
 	fs_put(fs);
 	return 0;
 }
@@ -236,14 +227,13 @@ static struct inode *task_lookup(struct inode *dir, struct dentry *parent __unus
 
 bool proc_next_tid(struct process *p, pid_t *tid)
 {
-	unsigned long flags = spin_lock_irqsave(&p->siglock);
 	pid_t best = 0;
 	struct task *t;
 
+	guard_irq(&p->siglock);
 	list_for_each_entry(t, &p->threads, thread_node)
 		if (t->pid >= *tid && (!best || t->pid < best))
 			best = t->pid;
-	spin_unlock_irqrestore(&p->siglock, flags);
 	*tid = best;
 	return best != 0;
 }

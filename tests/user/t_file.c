@@ -96,8 +96,9 @@ TEST(read_write, "bytes lost at page borders, for sizes and offsets of every kin
 	}
 }
 
-TEST(seek, "positions: beyond the end, negative, with bad whence")
+TEST(seek, "positions: beyond the end, negative, with bad whence, beyond what an off_t holds")
 {
+	const off_t last = 0x7fffffffffffffff;
 	int fd = ut_file("f", "0123456789", 10);
 	char c;
 
@@ -114,6 +115,15 @@ TEST(seek, "positions: beyond the end, negative, with bad whence")
 	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 100);
 	CHECK_ERRNO(pread(fd, &c, 1, -1), EINVAL);
 	CHECK_ERRNO(pwrite(fd, &c, 1, -1), EINVAL);
+	CHECK_ERRNO(lseek(fd, last, SEEK_CUR), EINVAL);
+	CHECK_ERRNO(lseek(fd, last, SEEK_END), EINVAL);
+	CHECK_ERRNO(pread(fd, &c, 2, last - 1), EINVAL);
+	CHECK_ERRNO(pwrite(fd, "xy", 2, last - 1), EINVAL);
+	CHECK_ERRNO(preadv(fd, &(struct iovec){&c, 2}, 1, last - 1), EINVAL);
+	CHECK_ERRNO(pwritev(fd, &(struct iovec){&c, 2}, 1, last - 1), EINVAL);
+	CHECK_EQ(pread(fd, &c, 1, last - 1), 0);
+	CHECK_EQ(lseek(fd, last, SEEK_SET), last);
+	CHECK_ERRNO(read(fd, &c, 1), EINVAL);
 }
 
 TEST(sparse, "holes that take memory, or are not zero; SEEK_DATA and SEEK_HOLE")

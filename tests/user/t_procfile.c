@@ -109,6 +109,7 @@ TEST(seek, "lseek in a generated file: what it refuses, and where reading goes o
 	CHECK_ERRNO(lseek(fd, 0, SEEK_END), EINVAL);
 	CHECK_ERRNO(lseek(fd, -1, SEEK_SET), EINVAL);
 	CHECK_ERRNO(lseek(fd, -100, SEEK_CUR), EINVAL);
+	CHECK_ERRNO(lseek(fd, 0x7fffffffffffffff, SEEK_CUR), EINVAL); /* the sum is no position */
 	CHECK_ERRNO(pread(fd, &c, 1, -1), EINVAL);
 	CHECK_ERRNO(read(fd, BADPTR, 10), EFAULT);
 }
