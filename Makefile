@@ -136,7 +136,8 @@ USER_SRC  := $(sort $(wildcard user/*.c))
 UTEST_SRC := $(sort $(wildcard tests/user/*.c))
 ULIB_SRC  := $(sort $(wildcard tests/user/lib/*.c))
 USER_BIN  := $(USER_SRC:user/%.c=$(U)/bin/%)
-UTEST_BIN := $(UTEST_SRC:tests/user/%.c=$(U)/tests/%)
+UFUZZ_SRC := tests/fuzz/calls.c tests/fuzz/elf.c
+UTEST_BIN := $(UTEST_SRC:tests/user/%.c=$(U)/tests/%) $(UFUZZ_SRC:tests/%.c=$(U)/tests/%)
 ULIB_OBJ  := $(ULIB_SRC:tests/user/lib/%.c=$(U)/lib/%.o)
 
 $(call stamp,$(U)/flags,$(MUSL_CC) $(USER_CFLAGS))
@@ -151,11 +152,16 @@ $(U)/lib/%.o: tests/user/lib/%.c $(U)/flags
 	$(call say,USER,$<)
 	$(Q)$(MUSL_CC) $(USER_CFLAGS) -Itests/user -Itests/user/lib -MMD -MP -c $< -o $@
 
-$(U)/tests/%: tests/user/%.c $(ULIB_OBJ) $(U)/flags
+define user_test
 	@mkdir -p $(@D)
 	$(call say,USER,$<)
 	$(Q)$(MUSL_CC) $(USER_CFLAGS) -Itests/user -Itests/user/lib -MMD -MP -MT $@ -MF $@.d \
 		$< $(ULIB_OBJ) -o $@
+endef
+$(U)/tests/%: tests/user/%.c $(ULIB_OBJ) $(U)/flags
+	$(user_test)
+$(U)/tests/fuzz/%: tests/fuzz/%.c $(ULIB_OBJ) $(U)/flags
+	$(user_test)
 
 # What goes into the image is stripped; gdb reads the originals.
 $(U)/image/%: $(U)/%

@@ -59,6 +59,12 @@ def utest_words(options):
     return " ".join(words)
 
 
+def fuzz_words(options):
+    calls, programs = (10000000, 12000) if options.long else (60000, 1500)
+    return (f"rdinit=/tests/run utest=fuzz/calls,fuzz/elf quiet fuzz.seed={options.seed} fuzz.calls={calls} "
+            f"fuzz.programs={programs}")
+
+
 def run_boot(words):
     """A boot that runs tests by itself and ends QEMU with its result."""
 
@@ -130,6 +136,8 @@ def all_groups():
         for name, mem in (("user", "512"), ("user-64M", "64"), ("user-16M", "16")):
             groups.append(Group(name, f"user suites, {mem} MiB", run_boot(utest_words),
                                 {"MEM": mem, "BUILD": "debug"}, ["debug"]))
+        groups.append(Group("fuzz", "random system calls and programs", run_boot(fuzz_words),
+                            {"MEM": "256", "BUILD": "debug"}, ["debug"]))
         groups += [
             Group("crash", "deliberate breakage: the right report, the right end", testcases.run_crash,
                   {"BUILD": "debug", "INITRD": "none"}, ["debug"]),

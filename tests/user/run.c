@@ -125,7 +125,7 @@ static void run_program(const char *name, const char *test)
 	pid_t pid;
 
 	snprintf(path, sizeof(path), DIR_TESTS "/%s", name);
-	printf("# suite %s\n", name + 2);
+	printf("# suite %s\n", strncmp(name, "t_", 2) ? name : name + 2);
 	fflush(stdout);
 	if (pipe(fds) < 0 || (pid = fork()) < 0) {
 		printf("not ok 0 %s: %s\n", name, strerror(errno));
@@ -178,13 +178,13 @@ static void run_all(void)
 		run_program(list[i]->d_name, NULL);
 }
 
-/* "mmap" or "mmap.merge" */
+/* "mmap" or "mmap.merge"; "fuzz/calls" is a program elsewhere below /tests. */
 static void run_named(const char *name)
 {
 	char program[280];
 	char *dot;
 
-	snprintf(program, sizeof(program), "t_%s", name);
+	snprintf(program, sizeof(program), "%s%s", strchr(name, '/') ? "" : "t_", name);
 	dot = strchr(program, '.');
 	if (dot)
 		*dot++ = 0;

@@ -455,3 +455,17 @@ TEST(fifo, "a named pipe: open that does not wait for the other side")
 	CHECK_EQ(read(fd, buf, sizeof(buf)), 0);
 	CHECK_EXIT(pid, 0);
 }
+
+TEST(select_times, "a timeval taken that is negative, or whose parts overflow together")
+{
+	struct timeval t = {LONG_MAX, 1000000};
+
+	CHECK_ERRNO(syscall(SYS_select, 0, NULL, NULL, NULL, &t), EINVAL);
+	t = (struct timeval){1, -1};
+	CHECK_ERRNO(syscall(SYS_select, 0, NULL, NULL, NULL, &t), EINVAL);
+	t = (struct timeval){-1, 0};
+	CHECK_ERRNO(syscall(SYS_select, 0, NULL, NULL, NULL, &t), EINVAL);
+	t = (struct timeval){0, 2500};
+	CHECK_EQ(syscall(SYS_select, 0, NULL, NULL, NULL, &t), 0);
+	CHECK(t.tv_sec == 0 && t.tv_usec == 0);
+}
