@@ -231,6 +231,8 @@ static int mount_attach(struct mount *m, struct path *at)
 	spin_lock(&dcache_lock);
 	if (at->dentry->unlinked) {
 		err = -ENOENT;
+	} else if (list_empty(&at->mnt->node)) {
+		err = -EINVAL; /* in a mount that was detached: nobody would ever find it again */
 	} else {
 		m->parent = mount_get(at->mnt);
 		m->mountpoint = dget(at->dentry);

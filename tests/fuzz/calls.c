@@ -21,6 +21,7 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/shm.h>
 #include <sys/sysmacros.h>
 
 #define WORKERS   3
@@ -919,10 +920,25 @@ static void build_world(void)
 	OK(chown(".", NOBODY, NOBODY));
 }
 
+/* Segments of System V shared memory last until somebody removes them. */
+static void remove_segments(void)
+{
+	struct shmid_ds ds;
+	int top = shmctl(0, SHM_INFO, (void *)&ds);
+
+	for (int i = 0; i <= top; i++) {
+		int id = shmctl(i, SHM_STAT, &ds);
+
+		if (id >= 0)
+			shmctl(id, IPC_RMID, NULL);
+	}
+}
+
 /* What the workers have mounted below it goes too, and what they have put over it. */
 static void end_world(void)
 {
 	OK(chdir("/"));
+	remove_segments();
 	while (umount2(DIR_WORLD, MNT_DETACH) == 0)
 		;
 	OK(rmdir(DIR_WORLD));
@@ -1066,6 +1082,7 @@ int main(void)
 	verbose = (int)option("fuzz.verbose=", 0);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
+	memset(shared, 0, sizeof(*shared));
 	/* far from all else, which wrong lengths would take along */
 	arena = OK(mmap((void *)0x200000000000, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));

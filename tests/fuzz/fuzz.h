@@ -94,20 +94,22 @@ static inline uint64_t option(const char *name, uint64_t otherwise)
 	return p ? strtoull(p + strlen(name), NULL, 0) : otherwise;
 }
 
-/* The first line that differs. 0: none does. */
+/* Says which lines differ: how many. */
 static inline int show_difference(void)
 {
 	char *a = was, *b = is;
+	int n = 0;
 
-	while (*a && *a == *b)
-		a++, b++;
-	if (*a == *b)
-		return 0;
-	while (a > was && a[-1] != '\n')
-		a--, b--;
-	ut_note("left behind: was \"%.*s\", is \"%.*s\"", (int)strcspn(a, "\n"), a,
-		(int)strcspn(b, "\n"), b);
-	return 1;
+	for (; *a && *b; a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1) {
+		size_t len = strcspn(a, "\n");
+
+		if (len == strcspn(b, "\n") && !memcmp(a, b, len))
+			continue;
+		ut_note("left behind: was \"%.*s\", is \"%.*s\"", (int)len, a,
+			(int)strcspn(b, "\n"), b);
+		n++;
+	}
+	return n;
 }
 
 /* From here on nothing may be left behind. Caches have grown, pages of our own are ours. */

@@ -4,6 +4,8 @@
  */
 #include "utest.h"
 
+#include <sys/mount.h>
+
 #include <dirent.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
@@ -927,6 +929,20 @@ TEST(mounts, "mount and umount of a tmpfs: what was under it, busy, twice, limit
 		CHECK_ERRNO(syscall(SYS_mount, "x", "m", "tmpfs", 0, NULL), EPERM);
 	});
 	CHECK_EXIT(pid, 0);
+}
+
+TEST(mount_in_detached,
+     "a mount inside of what is detached already, which nobody can take down again")
+{
+	OK(mkdir("mnt", 0755));
+	OK(mount("none", "mnt", "tmpfs", 0, NULL));
+	OK(chdir("mnt"));
+	OK(mkdir("d", 0755));
+	OK(umount2("../mnt", MNT_DETACH));
+	CHECK_ERRNO(mount("none", "d", "tmpfs", 0, NULL), EINVAL);
+	CHECK_ERRNO(mount("none", ".", "tmpfs", 0, NULL), EINVAL);
+	CHECK_ERRNO(mount("d", "d", NULL, MS_BIND, NULL), EINVAL);
+	OK(rmdir("d"));
 }
 
 TEST_MEM(memory_back, 48, "the memory of files that does not come back with unlink and truncate")
