@@ -9,6 +9,7 @@
 
 #include <elf.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 
 extern char **environ;
 
@@ -79,8 +80,8 @@ int ut_helper(int argc, char **argv)
 		return 0;
 	}
 	if (!strcmp(argv[1], "--euid")) {
-		dprintf(9, "%d %d %d %d secure=%ld\n", getuid(), geteuid(), getgid(), getegid(),
-			getauxval(AT_SECURE));
+		dprintf(9, "%d %d %d %d secure=%ld dumpable=%d\n", getuid(), geteuid(), getgid(),
+			getegid(), getauxval(AT_SECURE), prctl(PR_GET_DUMPABLE));
 		return 0;
 	}
 	if (!strcmp(argv[1], "--sleep")) {
@@ -874,7 +875,7 @@ TEST(not_readable, "a program that may be run but not read")
 	CHECK_EXIT(pid, 0);
 }
 
-TEST(setuid_bit, "set-user-id files: effective ids of the file, AT_SECURE")
+TEST(setuid_bit, "set-user-id files: effective ids of the file, AT_SECURE, closed to their caller")
 {
 	copy_file("/proc/self/exe", "suid", 0755);
 	OK(chown("suid", 4321, 4322));
@@ -884,7 +885,7 @@ TEST(setuid_bit, "set-user-id files: effective ids of the file, AT_SECURE")
 		OK(setgid(1000));
 		OK(setuid(1000));
 		CHECK_EQ(run("./suid", argv, environ, out, sizeof(out)), 0);
-		CHECK_STR(out, "1000 4321 1000 4322 secure=1\n");
+		CHECK_STR(out, "1000 4321 1000 4322 secure=1 dumpable=0\n");
 	});
 	CHECK_EXIT(pid, 0);
 }

@@ -254,6 +254,18 @@ TEST(rusage, "the time and faults of a child that are not told, or not added up"
 	OK(getrusage(RUSAGE_CHILDREN, &after));
 	CHECK(after.ru_minflt - before.ru_minflt >= 200);
 	CHECK_EQ(syscall(SYS_waitid, P_ALL, 0, NULL, WEXITED, NULL), -1);
+	before = after;
+	pid = CHILD({
+		pid_t kid = CHILD({
+			char *p = ut_map(200 * PAGE);
+			for (int i = 0; i < 200; i++)
+				p[i * PAGE] = 1;
+		});
+		CHECK_EXIT(kid, 0);
+	});
+	CHECK_EXIT(pid, 0);
+	OK(getrusage(RUSAGE_CHILDREN, &after));
+	CHECK(after.ru_minflt - before.ru_minflt >= 200); /* a grandchild's, that was waited for */
 }
 
 TEST(orphans, "a grandchild whose parent died: its new parent is not pid 1")
