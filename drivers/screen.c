@@ -18,7 +18,6 @@
 #include <kernel/lib/init.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/ticket_lock.h>
-#include <kernel/x86/irqflags.h>
 
 #define TTY_MAJOR 4
 

@@ -17,10 +17,8 @@
 #include <fs/internal.h>
 #include <fs/vfs.h>
 #include <kernel/lib/errno.h>
-#include <kernel/lib/string.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>
-#include <mm/slab.h>
 
 static struct mutex rename_mutex; /* LOCK_VFS_RENAME */
 

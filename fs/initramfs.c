@@ -12,7 +12,6 @@
  * it is trusted: every length is checked against what is left. Directory times are set at the end,
  * because entries change them.
  */
-#include <fs/internal.h>
 #include <fs/vfs.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/printk.h>

@@ -17,7 +17,6 @@
  */
 #include <fs/internal.h>
 #include <fs/vfs.h>
-#include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>

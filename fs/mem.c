@@ -2,14 +2,11 @@
 /*
  * The devices that are only memory: null, zero, full, random, urandom.
  */
-#include <fs/internal.h>
 #include <fs/vfs.h>
-#include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/random.h>
 #include <kernel/signal.h>
-#include <kernel/task.h>
 #include <kernel/x86/uaccess.h>
 
 #define MEM_MAJOR 1

@@ -24,7 +24,6 @@
 #include <fs/vfs.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
-#include <kernel/lib/printf.h>
 #include <kernel/lib/string.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>

@@ -21,7 +21,6 @@
  */
 #include <fs/internal.h>
 #include <fs/vfs.h>
-#include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <kernel/task.h>

@@ -6,7 +6,6 @@
  * the lock is gone. What does not fit comes with the next call: d_off of an entry is the position
  * of the one behind it, and stays good while entries come and go.
  */
-#include <fs/internal.h>
 #include <fs/vfs.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>

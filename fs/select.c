@@ -14,7 +14,6 @@
 #include <fs/internal.h>
 #include <fs/vfs.h>
 #include <kernel/internal.h>
-#include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <kernel/signal.h>

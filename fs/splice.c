@@ -7,12 +7,10 @@
  * every program falls back to read and write (as it must on Linux, where not every file can be a
  * target either).
  */
-#include <fs/internal.h>
 #include <fs/vfs.h>
 #include <kernel/lib/errno.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
-#include <kernel/task.h>
 #include <kernel/x86/uaccess.h>
 #include <mm/slab.h>
 

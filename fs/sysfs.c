@@ -8,8 +8,6 @@
 #include <kernel/lib/init.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
-#include <mm/page_alloc.h>
-#include <mm/slab.h>
 #include <mm/vmstat.h>
 
 #define SYSFS_MAGIC 0x62656572

@@ -17,7 +17,6 @@
 #include <fs/vfs.h>
 #include <kernel/elf.h>
 #include <kernel/exec.h>
-#include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <kernel/x86/uaccess.h>

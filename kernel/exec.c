@@ -18,7 +18,6 @@
  * process. Where the stack and all else lie is drawn at random in mm/layout.c.
  */
 #include <fs/vfs.h>
-#include <kernel/elf.h>
 #include <kernel/exec.h>
 #include <kernel/internal.h>
 #include <kernel/lib/printf.h>

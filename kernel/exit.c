@@ -20,7 +20,6 @@
 #include <kernel/internal.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/printk.h>
-#include <kernel/lib/string.h>
 #include <kernel/syscall.h>
 #include <kernel/traps.h>
 #include <kernel/x86/uaccess.h>

@@ -27,7 +27,6 @@
 #include <kernel/lib/hash.h>
 #include <kernel/syscall.h>
 #include <kernel/x86/uaccess.h>
-#include <mm/vma.h>
 
 #define FUTEX_WAIT             0
 #define FUTEX_WAKE             1

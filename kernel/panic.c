@@ -14,14 +14,12 @@
  */
 #include <kernel/lib/bug.h>
 #include <kernel/lib/cmdline.h>
-#include <kernel/lib/kallsyms.h>
 #include <kernel/lib/printf.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
 #include <kernel/sched/sched.h>
 #include <kernel/task.h>
 #include <kernel/traps.h>
-#include <kernel/x86/cpu.h>
 #include <kernel/x86/gdt.h>
 #include <kernel/x86/irqflags.h>
 #include <kernel/x86/pte.h>

@@ -26,7 +26,6 @@
 #include <fs/seq_file.h>
 #include <fs/vfs.h>
 #include <kernel/internal.h>
-#include <kernel/lib/bug.h>
 #include <kernel/lib/printf.h>
 #include <kernel/shm.h>
 #include <kernel/syscall.h>

@@ -20,7 +20,6 @@
  * siglock: so siglock is dropped for it.
  */
 #include <kernel/internal.h>
-#include <kernel/syscall.h>
 
 /* ---- stop and continue ----------------------------------------------------------------------- */
 

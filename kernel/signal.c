@@ -26,9 +26,7 @@
  * WCOREDUMP; no ptrace, no signalfd.
  */
 #include <kernel/internal.h>
-#include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
-#include <kernel/syscall.h>
 #include <kernel/x86/uaccess.h>
 #include <mm/slab.h>
 

@@ -24,8 +24,6 @@
 #include <kernel/internal.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/hash.h>
-#include <kernel/lib/printf.h>
-#include <kernel/lib/printk.h>
 #include <kernel/lib/random.h>
 #include <kernel/lib/string.h>
 #include <kernel/x86/fpu.h>

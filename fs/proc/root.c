@@ -6,7 +6,6 @@
  * looked up by number, and listed behind the table in the order of their ids.
  */
 #include <fs/proc/proc.h>
-#include <kernel/lib/bug.h>
 #include <kernel/lib/init.h>
 #include <kernel/lib/printf.h>
 #include <kernel/lib/printk.h>

@@ -6,7 +6,6 @@
 #include <fs/proc/proc.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/printk.h>
-#include <kernel/lib/string.h>
 #include <kernel/x86/reboot.h>
 #include <mm/init.h>
 

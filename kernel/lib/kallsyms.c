@@ -4,7 +4,6 @@
  * During the first link the table is empty, and then nothing has a name.
  */
 #include <kernel/lib/kallsyms.h>
-#include <kernel/lib/string.h>
 
 #define KALLSYMS_BASE 0xffffffff80000000UL
 

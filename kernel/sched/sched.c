@@ -26,7 +26,6 @@
  * locking the queues of two CPUs); one queue for all policies.
  */
 #include <kernel/lib/bug.h>
-#include <kernel/lib/string.h>
 #include <kernel/lib/ticket_lock.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/tick.h>

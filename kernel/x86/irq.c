@@ -10,7 +10,6 @@
  * fire for nothing (the request vanished before the processor asked which it was): the in-service
  * bit tells.
  */
-#include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/printk.h>
 #include <kernel/x86/apic.h>
