@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #undef RENAME_NOREPLACE
+#undef RENAME_EXCHANGE
 
 #include <fs/vfs.h>
 #include <kernel/lib/errno.h>
