@@ -257,7 +257,12 @@ static struct shm_segment *segment_alloc(int key, size_t size, int flags)
 		return ERR_PTR(err);
 	}
 	s->ds = (struct shmid64_ds){
-		.perm = {key, c->euid, c->egid, c->euid, c->egid, (u32)flags & 0777},
+		.perm.key = key,
+		.perm.uid = c->euid,
+		.perm.gid = c->egid,
+		.perm.cuid = c->euid,
+		.perm.cgid = c->egid,
+		.perm.mode = (u32)flags & 0777,
 		.segsz = size,
 		.ctime = now(),
 		.cpid = current->proc->pid,
