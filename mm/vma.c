@@ -620,7 +620,7 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, vaddr_t start, vad
 /* --- checking ---- */
 
 struct vm_totals {
-	unsigned long total, locked, data, exec, stack, count;
+	unsigned long total, locked, data, exec, stack, count, accounted;
 };
 
 static void count_vma(struct vm_totals *t, const struct vm_area_struct *vma)
@@ -631,6 +631,8 @@ static void count_vma(struct vm_totals *t, const struct vm_area_struct *vma)
 	t->total += pages;
 	if (vma->flags & VM_LOCKED)
 		t->locked += pages;
+	if (vma->flags & VM_ACCOUNT)
+		t->accounted += pages;
 	if (vma->flags & VM_GROWSDOWN)
 		t->stack += pages;
 	else if ((vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE)
@@ -666,5 +668,6 @@ void mm_validate(struct mm_struct *mm)
 	}
 	assert(t.count == (unsigned long)mm->map_count);
 	assert(t.total == mm->total_vm && t.locked == mm->locked_vm);
+	assert(t.accounted == (unsigned long)atomic_long_read(&mm->committed));
 	assert(t.data == mm->data_vm && t.exec == mm->exec_vm && t.stack == mm->stack_vm);
 }

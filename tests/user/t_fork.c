@@ -215,6 +215,22 @@ TEST(not_inherited, "pending signals, alarms, timers or times that the child has
 	CHECK(sigismember(&pend, SIGUSR1));
 }
 
+TEST(locks_not_inherited, "memory that the child has locked because its parent has")
+{
+	char *p = ut_map_alone(4 * PAGE);
+
+	OK(mlock(p, 4 * PAGE));
+	CHECK_EQ(ut_smaps(getpid(), p, "Locked"), 16);
+	pid_t pid = CHILD({
+		CHECK_EQ(ut_smaps(getpid(), p, "Locked"), 0);
+		CHECK_EQ(ut_status(getpid(), "VmLck"), 0);
+		OK(munmap(p, PAGE));
+		CHECK_EQ(ut_status(getpid(), "VmLck"), 0);
+	});
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(ut_status(getpid(), "VmLck"), 16);
+}
+
 TEST(vfork_waits, "a parent that goes on before its vfork child has ended")
 {
 	volatile int *p = OK(mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
