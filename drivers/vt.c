@@ -32,6 +32,7 @@
 #define NO_GLYPH    0xfe /* a box */
 #define DEFAULT     0x07 /* light grey on black */
 /* Attributes that VGA cannot show stand out by a colour, as on Linux. */
+#define COLOUR_ITALIC    0x02
 #define COLOUR_UNDERLINE 0x03
 #define COLOUR_DIM       0x08
 
@@ -82,17 +83,17 @@ static void erase_rows(struct vt *vt, unsigned int from, unsigned int to)
 }
 
 /* Rows [top, bottom) move up by n, blank ones follow. As on Linux, one row of the old ones is left
- * however large n is. */
+ * however large n is. Nothing moves if top is below the region. */
 static void scroll_up(struct vt *vt, unsigned int top, unsigned int n)
 {
-	n = top < vt->bottom ? min(n, vt->bottom - top - 1) : 0;
+	n = min(n, vt->bottom - top - 1);
 	for (unsigned int y = top; n && y < vt->bottom; y++)
 		put_row(vt, y, 0, vt->cols, y + n < vt->bottom ? cell_at(vt, y + n, 0) : NULL);
 }
 
 static void scroll_down(struct vt *vt, unsigned int top, unsigned int n)
 {
-	n = top < vt->bottom ? min(n, vt->bottom - top - 1) : 0;
+	n = min(n, vt->bottom - top - 1);
 	for (unsigned int y = vt->bottom; n && y-- > top;)
 		put_row(vt, y, 0, vt->cols, y >= top + n ? cell_at(vt, y - n, 0) : NULL);
 }
@@ -116,7 +117,9 @@ static void update_attr(struct vt *vt)
 	const struct vt_pen *p = &vt->pen;
 	u8 a = p->colour;
 
-	if (p->underline)
+	if (p->italic)
+		a = (a & 0xf0) | COLOUR_ITALIC;
+	else if (p->underline)
 		a = (a & 0xf0) | COLOUR_UNDERLINE;
 	else if (p->dim)
 		a = (a & 0xf0) | COLOUR_DIM;
@@ -265,6 +268,10 @@ static void set_rendition(struct vt *vt, unsigned int n)
 	case 22:
 		p->bold = n == 1;
 		p->dim = n == 2;
+		break;
+	case 3:
+	case 23:
+		p->italic = n == 3;
 		break;
 	case 4:
 	case 21:

@@ -29,7 +29,7 @@ struct vt_ops {
 struct vt_pen {
 	unsigned int x, y;
 	u8 colour; /* background and foreground as in the attribute */
-	bool bold, dim, underline, blink, reverse;
+	bool bold, dim, italic, underline, blink, reverse;
 	bool graphics; /* after SO: letters are lines and corners */
 };
 
