@@ -15,9 +15,11 @@
 #include <drivers/screen.h>
 #include <drivers/termios.h>
 #include <drivers/tty.h>
+#include <kernel/lib/errno.h>
 #include <kernel/lib/init.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/ticket_lock.h>
+#include <kernel/x86/uaccess.h>
 
 #define TTY_MAJOR 4
 
@@ -90,9 +92,23 @@ static void screen_unthrottle(struct tty *tty __unused)
 {
 }
 
+/* Programs tell by them that this is no serial line: busybox's init sets TERM accordingly. */
+static long screen_ioctl(unsigned int cmd, void __user *arg)
+{
+	switch (cmd) {
+	case VT_OPENQRY:
+		return put_user(-1, (int __user *)arg); /* no further one is free */
+	case KDGKBTYPE:
+		return put_user(KB_101, (u8 __user *)arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
 static const struct tty_driver screen_driver = {
 	.start_tx = screen_start_tx,
 	.unthrottle = screen_unthrottle,
+	.ioctl = screen_ioctl,
 };
 
 static void screen_init(void)

@@ -80,3 +80,6 @@ enum {
 #define TCOOFF     0
 #define TCOON      1
 #define TCION      3
+#define KDGKBTYPE  0x4B33
+#define KB_101     2
+#define VT_OPENQRY 0x5600

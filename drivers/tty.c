@@ -570,7 +570,7 @@ static long tty_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 	case TIOCOUTQ:
 		return put_count(t, p, false);
 	default:
-		return -ENOTTY;
+		return t->driver->ioctl ? t->driver->ioctl(cmd, p) : -ENOTTY;
 	}
 }
 

@@ -27,6 +27,8 @@ struct tty_driver {
 	void (*start_tx)(struct tty *tty);
 	/* There is room for input again. Same context. */
 	void (*unthrottle)(struct tty *tty);
+	/* What only this kind of terminal knows; -ENOTTY. May be NULL. No locks held. */
+	long (*ioctl)(unsigned int cmd, void __user *arg);
 };
 
 /* 4096 is Linux's N_TTY_BUF_SIZE: a canonical line has at most 4095 bytes. */

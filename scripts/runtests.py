@@ -20,6 +20,7 @@ import sys
 import time
 
 import testcases
+import testscreen
 from harness import CLANG, LOCK, LOGS, OUT, PASS_STATUS, ROOT, RUNNING, SILENCE, TAIL, TEST_ISO, Group, limit
 
 # ---------------------------------------------------------------------------- groups
@@ -161,6 +162,11 @@ def all_groups():
             ("boot-iso-q35", "the ISO under GRUB, q35", {"ISO": TEST_ISO, "MACHINE": "q35"}, ["iso"]),
             ("boot-iso-uefi", "the ISO by UEFI, q35", {"ISO": TEST_ISO, "UEFI": "1"}, ["iso"])):
         groups.append(Group(name, what, boot, environment, builds))
+    groups += [
+        Group("screen", "VGA text and the keyboard, played from the monitor", testscreen.run_vga, {}, ["release"]),
+        Group("screen-uefi", "the same on UEFI's framebuffer", testscreen.run_uefi,
+              {"ISO": TEST_ISO, "UEFI": "1"}, ["iso"], True),
+    ]
     groups.append(Group("boot-clang", "the kernel as clang builds it", boot, {"O": CLANG}, ["clang"], True))
     return groups
 
