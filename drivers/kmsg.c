@@ -403,6 +403,21 @@ static long read_all(char __user *ubuf, size_t n, bool clear)
 	return ret;
 }
 
+/* Off: only what panics; on: as it was before. */
+static long console_switch(bool on)
+{
+	static int before = -1; /* (log level's own races: a word) */
+
+	if (!on && before < 0)
+		before = console_loglevel;
+	if (on && before < 0)
+		return 0;
+	console_loglevel = on ? before : 1;
+	if (on)
+		before = -1;
+	return 0;
+}
+
 static long console_level(int level)
 {
 	if (level < 1 || level > 8)
@@ -437,6 +452,9 @@ SYSCALL3(syslog, int, type, char __user *, ubuf, int, len)
 	case SYSLOG_CLEAR:
 		WRITE_ONCE(clear_seq, printk_next_seq());
 		return 0;
+	case SYSLOG_CONSOLE_OFF:
+	case SYSLOG_CONSOLE_ON:
+		return console_switch(type == SYSLOG_CONSOLE_ON);
 	case SYSLOG_CONSOLE_LEVEL:
 		return console_level(len);
 	case SYSLOG_SIZE_BUFFER:

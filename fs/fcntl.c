@@ -18,9 +18,14 @@ enum {
 	F_GETLK,
 	F_SETLK,
 	F_SETLKW,
+	F_SETOWN,
+	F_GETOWN,
+	F_SETSIG,
+	F_GETSIG,
 	F_OFD_GETLK = 36,
 	F_OFD_SETLK,
 	F_OFD_SETLKW,
+	F_GETLEASE = 1025,
 	F_DUPFD_CLOEXEC = 1030,
 	F_SETPIPE_SZ,
 	F_GETPIPE_SZ,
@@ -28,6 +33,7 @@ enum {
 	F_GET_SEALS,
 };
 #define FD_CLOEXEC 1
+#define F_UNLCK    2
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
 #define FIOCLEX  0x5451
@@ -47,20 +53,18 @@ static long set_flags(struct file *f, unsigned int flags)
 	return 0;
 }
 
-static long dup_from(struct file *f, unsigned long from, unsigned int flags)
+static long dup_from(struct file *f, unsigned int from, unsigned int flags)
 {
-	if (from >= rlimit(RLIMIT_NOFILE) || (long)from < 0)
-		return -EINVAL;
-	return fd_dup(f, (int)from, flags);
+	return from < rlimit(RLIMIT_NOFILE) ? fd_dup(f, (int)from, flags) : -EINVAL;
 }
 
 static long fcntl_file(int fd, struct file *f, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
 	case F_DUPFD:
-		return dup_from(f, arg, 0);
+		return dup_from(f, (unsigned int)arg, 0);
 	case F_DUPFD_CLOEXEC:
-		return dup_from(f, arg, O_CLOEXEC);
+		return dup_from(f, (unsigned int)arg, O_CLOEXEC);
 	case F_GETFD:
 		return fd_get_cloexec(fd);
 	case F_SETFD:
@@ -78,6 +82,11 @@ static long fcntl_file(int fd, struct file *f, unsigned int cmd, unsigned long a
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		return fcntl_setlk(f, (void __user *)arg, cmd == F_OFD_SETLKW, true);
+	case F_GETOWN: /* nobody is told of anything */
+	case F_GETSIG:
+		return 0;
+	case F_GETLEASE:
+		return F_UNLCK;
 	case F_SETPIPE_SZ:
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:

@@ -128,6 +128,7 @@ void init_special_inode(struct inode *i, kmode_t mode, kdev_t rdev)
 
 const struct file_operations simple_dir_fops = {
 	.iterate = dcache_readdir,
+	.llseek = dir_llseek,
 };
 
 int simple_setattr(struct inode *i, const struct iattr *a)

@@ -27,6 +27,7 @@ enum { F_RDLCK, F_WRLCK, F_UNLCK };
 enum lock_kind { LOCK_KIND_FLOCK, LOCK_KIND_POSIX };
 
 #define LOCK_NB    4
+#define LOCK_MAND  32
 #define OFFSET_MAX INT64_MAX
 
 struct file_lock {
@@ -282,6 +283,8 @@ SYSCALL2(flock, int, fd, unsigned int, op)
 	unsigned int what = op & ~(unsigned int)LOCK_NB;
 	struct file *f __put(file) = NULL;
 
+	if (op & LOCK_MAND)
+		return 0; /* once mandatory locks; ignored, as on Linux */
 	if (what >= ARRAY_SIZE(type_of) || type_of[what] < 0)
 		return -EINVAL;
 	f = fget(fd);

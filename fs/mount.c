@@ -516,10 +516,8 @@ static int umount_mount(struct mount *m, int flags)
 {
 	int err = 0;
 
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
 	if (!m->parent)
-		return -EBUSY; /* the root */
+		return -EINVAL; /* the root */
 	if (flags & MNT_EXPIRE)
 		return flags & (MNT_FORCE | MNT_DETACH) ? -EINVAL : -EAGAIN;
 	if (flags & MNT_DETACH)
@@ -541,7 +539,9 @@ int do_umount(const char *target, int flags)
 	if (err)
 		return err;
 	m = mount_get(p.mnt);
-	if (p.dentry != m->root)
+	if (!capable(CAP_SYS_ADMIN))
+		err = -EPERM;
+	else if (p.dentry != m->root)
 		err = -EINVAL;
 	path_put(&p);
 	if (!err)

@@ -22,6 +22,7 @@
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | \
 	 O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
 	 __O_TMPFILE)
+#define CLOSE_RANGE_UNSHARE 2u
 #define CLOSE_RANGE_CLOEXEC 4u
 #define FALLOC_FL_ALL       0x7f
 #define UTIME_NOW           0x3fffffff
@@ -299,6 +300,8 @@ static int open_last_create(struct walk *w, struct open_how *how)
 	struct path p;
 	struct dentry *d;
 
+	if (walk_last_is_dot(w) && (how->flags & O_EXCL))
+		return -EEXIST;
 	if (w->slash || walk_last_is_dot(w)) {
 		if (w->last_len || w->links == 0 || S_ISDIR(w->path.dentry->inode->mode))
 			return -EISDIR;
@@ -338,8 +341,9 @@ static int open_check_flags(struct open_how *how)
 		how->acc = 0;
 		return 0;
 	}
-	if ((how->flags & __O_TMPFILE) &&
-	    ((how->flags & (O_DIRECTORY | O_CREAT)) != O_DIRECTORY || !(how->acc & MAY_WRITE)))
+	if ((how->flags & (O_DIRECTORY | O_CREAT)) == (O_DIRECTORY | O_CREAT))
+		return -EINVAL;
+	if ((how->flags & __O_TMPFILE) && (!(how->flags & O_DIRECTORY) || !(how->acc & MAY_WRITE)))
 		return -EINVAL;
 	if (how->flags & O_TRUNC)
 		how->acc |= MAY_WRITE;
@@ -427,10 +431,15 @@ SYSCALL1(close, int, fd)
 
 SYSCALL3(close_range, unsigned int, first, unsigned int, last, unsigned int, flags)
 {
-	if ((flags & ~CLOSE_RANGE_CLOEXEC) || first > last)
+	int err = 0;
+
+	if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) || first > last)
 		return -EINVAL;
-	fd_close_range(first, last, flags);
-	return 0;
+	if (flags & CLOSE_RANGE_UNSHARE)
+		err = files_unshare();
+	if (!err)
+		fd_close_range(first, last, flags & CLOSE_RANGE_CLOEXEC);
+	return err;
 }
 
 /* --- access ------------------------------------------------------------------------------- */

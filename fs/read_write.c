@@ -70,6 +70,12 @@ loff_t generic_llseek(struct file *f, loff_t off, int whence)
 	return off;
 }
 
+/* A directory's position: what getdents said, nothing else. */
+loff_t dir_llseek(struct file *f, loff_t off, int whence)
+{
+	return whence == SEEK_SET || whence == SEEK_CUR ? generic_llseek(f, off, whence) : -EINVAL;
+}
+
 /* True if the position is shared and has to be locked. */
 static bool pos_locked(struct file *f)
 {
@@ -222,6 +228,12 @@ ssize_t count_io(ssize_t ret, bool write)
 	return ret;
 }
 
+/* Neither the length nor where the transfer ends may be negative numbers. */
+static bool range_valid(loff_t pos, size_t n)
+{
+	return pos >= 0 && (ssize_t)n >= 0 && (loff_t)((u64)pos + n) >= 0;
+}
+
 /* For the operations, a length within user space and a position that it does not overflow. A
  * directory cannot be open for writing. */
 static __always_inline ssize_t vfs_rw(struct file *f, void __user *buf, size_t n, loff_t *pos,
@@ -233,7 +245,7 @@ static __always_inline ssize_t vfs_rw(struct file *f, void __user *buf, size_t n
 		return -EFAULT;
 	if (write ? !f->ops->write : !f->ops->read)
 		return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
-	if (*pos < 0 || *pos > MAX_LFS_FILESIZE - (loff_t)n)
+	if (!range_valid(*pos, n))
 		return -EINVAL;
 	n = min(n, MAX_RW_COUNT);
 	return write ? f->ops->write(f, buf, n, pos) : f->ops->read(f, buf, n, pos);
@@ -303,11 +315,11 @@ SYSCALL4(pwrite64, int, fd, const void __user *, buf, size_t, n, loff_t, pos)
 /* --- several buffers ---------------------------------------------------------------------- */
 
 /* Each part lies in user space, the total fits a result. Cut to MAX_RW_COUNT. */
-static ssize_t check_iovec(struct iovec *iov, unsigned long nr)
+static ssize_t check_iovec(struct iovec *iov, unsigned int nr)
 {
 	size_t total = 0;
 
-	for (unsigned long i = 0; i < nr; i++) {
+	for (unsigned int i = 0; i < nr; i++) {
 		if ((ssize_t)iov[i].len < 0)
 			return -EINVAL;
 		if (!access_ok(iov[i].base, iov[i].len))
@@ -318,7 +330,7 @@ static ssize_t check_iovec(struct iovec *iov, unsigned long nr)
 	return (ssize_t)total;
 }
 
-static ssize_t import_iovec(const struct iovec __user *uiov, unsigned long nr, struct iovec *fast,
+static ssize_t import_iovec(const struct iovec __user *uiov, unsigned int nr, struct iovec *fast,
 			    struct iovec **out)
 {
 	struct iovec *iov = fast;
@@ -360,27 +372,29 @@ static ssize_t rw_part_by_part(struct file *f, const struct iovec *iov, unsigned
 	return done;
 }
 
-static ssize_t rw_iovec(struct file *f, const struct iovec __user *uiov, unsigned long nr,
+static ssize_t rw_iovec(struct file *f, const struct iovec __user *uiov, unsigned int nr,
 			loff_t *pos, bool write)
 {
 	struct iovec fast[IOV_FAST], *iov;
 	ssize_t ret;
 
-	if (write ? !f->can_write : !f->can_read)
-		return -EBADF;
-	if (write ? !f->ops->write : !f->ops->read)
-		return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
 	ret = import_iovec(uiov, nr, fast, &iov);
+	if (ret < 0)
+		return ret;
+	if (write ? !f->can_write : !f->can_read)
+		ret = -EBADF;
+	else if (ret && !range_valid(*pos, (size_t)ret))
+		ret = -EINVAL;
+	else if (ret && (write ? !f->ops->write : !f->ops->read))
+		ret = S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
 	if (ret <= 0)
 		goto out;
-	if (*pos < 0 || *pos > MAX_LFS_FILESIZE - ret)
-		ret = -EINVAL;
-	else if (write && f->ops->writev)
-		ret = f->ops->writev(f, iov, (unsigned int)nr, pos);
+	if (write && f->ops->writev)
+		ret = f->ops->writev(f, iov, nr, pos);
 	else if (!write && f->ops->readv)
-		ret = f->ops->readv(f, iov, (unsigned int)nr, pos);
+		ret = f->ops->readv(f, iov, nr, pos);
 	else
-		ret = rw_part_by_part(f, iov, (unsigned int)nr, pos, write);
+		ret = rw_part_by_part(f, iov, nr, pos, write);
 out:
 	if (iov != fast)
 		kfree(iov);
@@ -388,7 +402,7 @@ out:
 }
 
 /* pos NULL: at the file's own position. */
-static ssize_t do_rwv(int fd, const struct iovec __user *iov, unsigned long nr, loff_t *pos,
+static ssize_t do_rwv(int fd, const struct iovec __user *iov, unsigned int nr, loff_t *pos,
 		      bool write)
 {
 	struct file *f __put(file) = fget(fd);
@@ -406,19 +420,19 @@ static ssize_t do_rwv(int fd, const struct iovec __user *iov, unsigned long nr, 
 	return ret;
 }
 
-SYSCALL3(readv, int, fd, const struct iovec __user *, iov, unsigned long, nr)
+SYSCALL3(readv, int, fd, const struct iovec __user *, iov, unsigned int, nr)
 {
 	return do_rwv(fd, iov, nr, NULL, false);
 }
 
-SYSCALL3(writev, int, fd, const struct iovec __user *, iov, unsigned long, nr)
+SYSCALL3(writev, int, fd, const struct iovec __user *, iov, unsigned int, nr)
 {
 	return do_rwv(fd, iov, nr, NULL, true);
 }
 
 /* Position -1 is the file's own. Of the flags those mean nothing here that ask for storage or for
  * polling it; RWF_NOWAIT and RWF_APPEND are refused, as Linux refuses them where a file cannot. */
-static ssize_t do_rwv2(int fd, const struct iovec __user *iov, unsigned long nr, loff_t pos,
+static ssize_t do_rwv2(int fd, const struct iovec __user *iov, unsigned int nr, loff_t pos,
 		       unsigned int flags, bool write)
 {
 	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
@@ -428,23 +442,23 @@ static ssize_t do_rwv2(int fd, const struct iovec __user *iov, unsigned long nr,
 	return do_rwv(fd, iov, nr, pos == -1 ? NULL : &pos, write);
 }
 
-SYSCALL4(preadv, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos)
+SYSCALL4(preadv, int, fd, const struct iovec __user *, iov, unsigned int, nr, loff_t, pos)
 {
 	return pos < 0 ? -EINVAL : do_rwv(fd, iov, nr, &pos, false);
 }
 
-SYSCALL4(pwritev, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos)
+SYSCALL4(pwritev, int, fd, const struct iovec __user *, iov, unsigned int, nr, loff_t, pos)
 {
 	return pos < 0 ? -EINVAL : do_rwv(fd, iov, nr, &pos, true);
 }
 
-SYSCALL6(preadv2, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos,
+SYSCALL6(preadv2, int, fd, const struct iovec __user *, iov, unsigned int, nr, loff_t, pos,
 	 unsigned long, unused __unused, unsigned int, flags)
 {
 	return do_rwv2(fd, iov, nr, pos, flags, false);
 }
 
-SYSCALL6(pwritev2, int, fd, const struct iovec __user *, iov, unsigned long, nr, loff_t, pos,
+SYSCALL6(pwritev2, int, fd, const struct iovec __user *, iov, unsigned int, nr, loff_t, pos,
 	 unsigned long, unused __unused, unsigned int, flags)
 {
 	return do_rwv2(fd, iov, nr, pos, flags, true);

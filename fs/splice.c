@@ -80,7 +80,7 @@ static ssize_t sendfile_files(struct file *out, struct file *in, loff_t *pos, si
 		return -EINVAL;
 	if (!in_page_cache(out) && !out->ops->kwrite)
 		return -EINVAL;
-	if (ipos < 0)
+	if (ipos < 0 || (ssize_t)n < 0 || (loff_t)((u64)ipos + n) < 0)
 		return -EINVAL;
 	ret = copy_bytes(in, &ipos, out, &opos, min(n, MAX_RW_COUNT));
 	count_io(ret, false);

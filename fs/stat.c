@@ -246,8 +246,9 @@ SYSCALL1(fsync, int, fd)
 		return -EBADF;
 	if (f->ops->fsync)
 		return f->ops->fsync(f);
-	return S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode) ? 0 : -EINVAL;
+	return S_ISDIR(f->inode->mode) ? 0 : -EINVAL;
 }
+
 SYSCALL0(sync)
 {
 	return 0;
@@ -272,11 +273,11 @@ SYSCALL4(fadvise64, int, fd, loff_t, off __unused, loff_t, len, int, advice)
 	return len < 0 || advice < 0 || advice > 5 ? -EINVAL : 0;
 }
 
-SYSCALL3(readahead, int, fd, loff_t, off __unused, size_t, n __unused)
+SYSCALL3(readahead, int, fd, loff_t, off __unused, size_t, n)
 {
 	struct file *f __put(file) = fget(fd);
 
 	if (!f || !f->can_read)
 		return -EBADF;
-	return S_ISREG(f->inode->mode) && f->inode->mapping.ops ? 0 : -EINVAL;
+	return S_ISREG(f->inode->mode) && f->inode->mapping.ops && (ssize_t)n >= 0 ? 0 : -EINVAL;
 }

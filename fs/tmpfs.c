@@ -476,10 +476,10 @@ long tmpfs_add_seals(struct file *f, unsigned int seals)
 	const unsigned int all = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
 				 F_SEAL_FUTURE_WRITE;
 
-	if (f->ops != &tmpfs_file_fops || (seals & ~all))
-		return -EINVAL;
 	if (!f->can_write)
 		return -EPERM;
+	if (f->ops != &tmpfs_file_fops || (seals & ~all))
+		return -EINVAL;
 	guard_write(&f->inode->lock);
 	return add_seals_locked(f->inode, seals);
 }

@@ -556,6 +556,7 @@ kdev_t get_anon_dev(void);
 #define MINOR(dev) ((unsigned int)(((dev)&0xff) | (((dev) >> 12) & 0xfff00)))
 loff_t no_llseek(struct file *f, loff_t off, int whence);
 loff_t generic_llseek(struct file *f, loff_t off, int whence);
+loff_t dir_llseek(struct file *f, loff_t off, int whence);
 
 /* Devices (fs/devtmpfs.c): registers a character device; its node appears in every devtmpfs. */
 int chrdev_register(unsigned int major, unsigned int minor, const char *name, kmode_t mode,

@@ -7,8 +7,8 @@
  * a bad pointer in argv) is an ordinary error of the call. Only then come the steps that cannot be
  * taken back, and none of them can fail:
  *
- *	resolve	  open the file; #! replaces it by its interpreter, up to five times over
  *	arguments measure argv and envp
+ *	resolve	  open the file; #! replaces it by its interpreter, up to five times over
  *	build	  a new mm: stack, segments mapped from the page cache (text is shared with all who
  *		  run it; nothing is read or copied but the page where .data ends and .bss begins)
  *	alone	  all other threads are killed and waited for
@@ -360,7 +360,7 @@ static void exec_free(struct exec *e)
 	exec_close_file(e);
 	while (e->nr_prefix)
 		pop_prefix(e);
-	kvfree(e->args);
+	kvfree(e->args_room);
 	kfree(e->fd_name);
 	kfree(e);
 }
@@ -395,9 +395,11 @@ static int exec_common(int dfd, const char *path, unsigned int lookup_flags,
 	t->in_execve = true;
 	err = exec_name(e);
 	if (!err)
+		err = exec_arguments(e, argv, envp);
+	if (!err)
 		err = exec_resolve(e);
 	if (!err)
-		err = exec_arguments(e, argv, envp);
+		err = exec_add_prefix(e);
 	if (!err) {
 		exec_creds(e);
 		err = exec_build(e);

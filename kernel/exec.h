@@ -49,7 +49,8 @@ struct exec {
 	char head[EXEC_HEAD_SIZE];
 	struct arg prefix[2 * MAX_INTERPRETERS + 1]; /* of #!, the first one last */
 	int nr_prefix;
-	struct arg *args; /* argv, then envp */
+	struct arg *args; /* argv, then envp: within args_room */
+	struct arg *args_room;
 	int argc, envc;
 	size_t strings_len;
 	struct mm_struct *mm;
@@ -68,5 +69,6 @@ struct arg_source {
 
 /* exec_stack.c: what is asked for, measured; a stack of the right size; what it holds. 0 or -errno. */
 int exec_arguments(struct exec *e, const struct arg_source *argv, const struct arg_source *envp);
+int exec_add_prefix(struct exec *e);
 int exec_map_stack(struct exec *e);
 int exec_fill_stack(struct exec *e);

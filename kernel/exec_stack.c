@@ -105,40 +105,54 @@ static size_t arg_limit(void)
 	return max(limit, ARG_MAX_MIN);
 }
 
-/* argv[0] of a script is replaced by the words of its #! line; an empty argv becomes {""}. */
-int exec_arguments(struct exec *e, const struct arg_source *argv, const struct arg_source *envp)
+static int check_size(struct exec *e)
 {
-	size_t limit = arg_limit(), pointers;
-	int argc = count_strings(argv), envc = argc < 0 ? 0 : count_strings(envp), skip, pre, err;
+	size_t limit = arg_limit(), pointers = (size_t)(e->argc + e->envc) * sizeof(u64);
 
-	if (argc < 0 || envc < 0)
-		return argc < 0 ? argc : envc;
-	skip = e->nr_prefix && argc ? 1 : 0;
-	pre = argc || e->nr_prefix ? e->nr_prefix : 1;
-	e->argc = pre + argc - skip;
-	e->envc = envc;
-	pointers = (size_t)(e->argc + e->envc) * sizeof(u64);
 	if (pointers >= limit)
 		return -E2BIG;
-	e->args = kvmalloc((size_t)(e->argc + e->envc) * sizeof(struct arg), GFP_KERNEL);
-	if (!e->args)
-		return -ENOMEM;
-	for (int i = 0; i < e->nr_prefix; i++)
-		e->args[i] = e->prefix[e->nr_prefix - 1 - i];
-	if (!e->nr_prefix && !argc) {
-		pr_warn("process '%s' launched '%s' with NULL argv: empty string added\n",
-			current->thread.comm, e->filename);
-		e->args[0] = (struct arg){.str = "", .len = 1, .kernel = true};
-	}
-	err = measure_strings(e->args + pre, argv, skip, argc - skip);
-	if (!err)
-		err = measure_strings(e->args + e->argc, envp, 0, envc);
-	if (err)
-		return err;
 	e->strings_len = strlen(e->filename) + 1;
 	for (int i = 0; i < e->argc + e->envc; i++)
 		e->strings_len += e->args[i].len;
 	return e->strings_len > limit - pointers ? -E2BIG : 0;
+}
+
+/* An empty argv becomes {""}. In front there is room for the words of #! lines. */
+int exec_arguments(struct exec *e, const struct arg_source *argv, const struct arg_source *envp)
+{
+	int argc = count_strings(argv), envc = argc < 0 ? 0 : count_strings(envp), err;
+
+	if (argc < 0 || envc < 0)
+		return argc < 0 ? argc : envc;
+	e->argc = max(argc, 1);
+	e->envc = envc;
+	e->args_room =
+		kvmalloc((ARRAY_SIZE(e->prefix) + (size_t)(e->argc + e->envc)) * sizeof(struct arg),
+			 GFP_KERNEL);
+	if (!e->args_room)
+		return -ENOMEM;
+	e->args = e->args_room + ARRAY_SIZE(e->prefix);
+	if (!argc) {
+		pr_warn("process '%s' launched '%s' with NULL argv: empty string added\n",
+			current->thread.comm, e->filename);
+		e->args[0] = (struct arg){.str = "", .len = 1, .kernel = true};
+	}
+	err = measure_strings(e->args, argv, 0, argc);
+	if (!err)
+		err = measure_strings(e->args + e->argc, envp, 0, envc);
+	return err ? err : check_size(e);
+}
+
+/* argv[0] of a script is replaced by the words of its #! line. */
+int exec_add_prefix(struct exec *e)
+{
+	if (!e->nr_prefix)
+		return 0;
+	e->args++;
+	for (int i = 0; i < e->nr_prefix; i++)
+		*--e->args = e->prefix[i];
+	e->argc += e->nr_prefix - 1;
+	return check_size(e);
 }
 
 /* ---- the stack -------------------------------------------------------------------------- */

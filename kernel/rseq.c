@@ -132,7 +132,7 @@ SYSCALL4(rseq, struct rseq __user *, r, u32, len, int, flags, u32, sig)
 	}
 	if ((u64)r % sizeof(*r) || len != sizeof(*r))
 		return -EINVAL;
-	if (!access_ok(r, len))
+	if (!r || !access_ok(r, len) || put_user(0UL, &r->rseq_cs))
 		return -EFAULT;
 	rseq_set(t, r, sig);
 	return 0;

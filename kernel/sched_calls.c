@@ -9,7 +9,7 @@
 #include <kernel/syscall.h>
 #include <kernel/x86/uaccess.h>
 
-enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5 };
+enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5, SCHED_DEADLINE };
 #define SCHED_RESET_ON_FORK 0x40000000
 
 enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
@@ -161,14 +161,21 @@ static int check_policy(int policy, int prio)
 
 static long set_policy(pid_t pid, int policy, const int __user *uprio)
 {
+	struct task *t;
 	int prio, err;
 
 	if (policy < 0 || !uprio || pid < 0)
 		return -EINVAL;
 	if (copy_from_user(&prio, uprio, sizeof(prio)))
 		return -EFAULT;
-	err = task_exists(pid);
-	return err ? err : check_policy(policy, prio);
+	err = check_policy(policy, prio);
+	t = task_find_get(pid ? pid : current->pid);
+	if (!t)
+		return -ESRCH;
+	if (!err && !user_owns_process(t->proc, CAP_SYS_NICE))
+		err = -EPERM;
+	task_put(t);
+	return err;
 }
 
 SYSCALL3(sched_setscheduler, pid_t, pid, int, policy, const int __user *, uprio)
@@ -191,18 +198,24 @@ SYSCALL2(sched_getparam, pid_t, pid, int __user *, uprio)
 	return err ? err : put_user(0, uprio);
 }
 
+static bool has_no_priority(int policy)
+{
+	return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE ||
+	       policy == SCHED_DEADLINE;
+}
+
 SYSCALL1(sched_get_priority_max, int, policy)
 {
 	if (policy == SCHED_FIFO || policy == SCHED_RR)
 		return 99;
-	return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE ? 0 : -EINVAL;
+	return has_no_priority(policy) ? 0 : -EINVAL;
 }
 
 SYSCALL1(sched_get_priority_min, int, policy)
 {
 	if (policy == SCHED_FIFO || policy == SCHED_RR)
 		return 1;
-	return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE ? 0 : -EINVAL;
+	return has_no_priority(policy) ? 0 : -EINVAL;
 }
 
 SYSCALL2(sched_rr_get_interval, pid_t, pid, s64 __user *, uts)

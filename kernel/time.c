@@ -152,6 +152,8 @@ SYSCALL2(clock_settime, int, id, const struct timespec64 __user *, uts)
 	ktime_t now;
 	int err = id == CLOCK_REALTIME ? get_user_ktime(uts, &now) : -EINVAL;
 
+	if (id < 0)
+		return cpu_clock(id, &now) ? -EINVAL : -EPERM; /* there, but nobody sets it */
 	return err ? err : set_realtime(now);
 }
 

@@ -143,7 +143,7 @@ static int check_file_request(struct mmap_request *r)
 {
 	int type = r->flags & MAP_TYPE, err = 0;
 
-	if (r->pgoff + (r->len >> PAGE_SHIFT) > 1UL << (63 - PAGE_SHIFT))
+	if (r->len > INT64_MAX || r->pgoff > (INT64_MAX - r->len) >> PAGE_SHIFT)
 		return -EOVERFLOW;
 	if (type == MAP_SHARED_VALIDATE && (r->flags & ~MAP_KNOWN))
 		return -EOPNOTSUPP;
