@@ -57,6 +57,14 @@ static struct dentry *new_entry(struct path *dir, const struct walk *w, bool is_
 	return d ? d : ERR_PTR(-ENOMEM);
 }
 
+/* An entry to be created; its directory is locked for writing. */
+struct create_ctx {
+	struct path parent;    /* referenced, locked */
+	struct dentry *dentry; /* referenced: the negative dentry */
+};
+
+/* Begins the creation of the path: resolves, locks, checks that it does not exist (-EEXIST) and that
+ * it may be created. create_end() with the operation's result undoes all. */
 static int create_begin(int dfd, const char *name, bool is_dir, struct create_ctx *c)
 {
 	struct walk w;

@@ -200,6 +200,7 @@ bool follow_up(struct path *p)
 	return true;
 }
 
+/* The mount after m in all_mounts, referenced (m is put); NULL gives the first, and ends. */
 static struct mount *mount_next(struct mount *m)
 {
 	struct mount *next = NULL;

@@ -310,6 +310,8 @@ static inline struct mappable *file_mappable(struct file *f)
 }
 
 /* --- open files and descriptors (fs/file_table.c) ----------------------------------------- */
+/* A path from the user, kmalloc'ed: ERR_PTR(-EFAULT, -ENAMETOOLONG, -ENOENT if it is empty without
+ * LOOKUP_EMPTY, -ENOMEM). Free with putname(). */
 char *getname(const char __user *name, unsigned int lookup_flags);
 void putname(char *name);
 void path_get(const struct path *p);
@@ -417,8 +419,6 @@ static inline unsigned int lookup_flags_of(int at_flags)
 	       (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 }
 
-/* A path string from the user, in a kmalloc'ed PATH_MAX buffer: ERR_PTR(-EFAULT, -ENAMETOOLONG, -ENOENT if
- * empty without LOOKUP_EMPTY, -ENOMEM). Free with putname(). */
 /* Resolves to a referenced path; path_put() it. */
 int path_lookup(int dfd, const char *name, unsigned int lookup_flags, struct path *out);
 /* The kernel's own open: ERR_PTR on failure. */
@@ -447,20 +447,13 @@ int vfs_getattr(const struct path *p, struct kstat *st);
 #define FALLOC_FL_PUNCH_HOLE 2
 long vfs_fallocate(struct file *f, int mode, loff_t off, loff_t len);
 
-/* A directory's entry to be created, removed or found; its directory is locked for writing. */
+/* Of memfd files (memfd_create(2), fcntl(2)). */
 #define F_SEAL_SEAL         0x1u
 #define F_SEAL_SHRINK       0x2u
 #define F_SEAL_GROW         0x4u
 #define F_SEAL_WRITE        0x8u
 #define F_SEAL_FUTURE_WRITE 0x10u
 
-struct create_ctx {
-	char *name;            /* getname()'s, or the kernel's */
-	struct path parent;    /* referenced, locked */
-	struct dentry *dentry; /* referenced: the negative dentry */
-};
-/* Begins the creation of the path: resolves, locks, checks that it does not exist (-EEXIST) and that
- * it may be created. create_end() with the operation's result undoes all. */
 /* For the kernel itself (initramfs): make one thing at a path, as the running task. */
 int vfs_mknod_path(int dfd, const char *name, kmode_t mode, kdev_t rdev);
 int vfs_mkdir_path(int dfd, const char *name, kmode_t mode);
@@ -508,7 +501,6 @@ void mount_put(struct mount *m);
 bool follow_mounts(struct path *p);
 /* Up from a mount's root to the place it is mounted on. False at the top. */
 bool follow_up(struct path *p);
-/* The mount after m in all_mounts, referenced (m is put); NULL gives the first, and ends. */
 /* Text for /proc/mounts and /proc/PID/mountinfo, as the running task sees it. */
 struct seq_file;
 int mounts_show(struct seq_file *m, void *unused);
