@@ -8,6 +8,8 @@
 #include <kernel/lib/init.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
+#include <mm/page_owner.h>
+#include <mm/section.h>
 #include <mm/vmstat.h>
 
 #define SYSFS_MAGIC 0x62656572
@@ -171,11 +173,40 @@ static const struct proc_entry thp_entries[] = {
 	{},
 };
 
+/* --- what debug builds tell ----------------------------------------------------------------------- */
+
+#ifdef PAGE_OWNER
+static int page_owner_show(struct seq_file *m, struct proc_inode *pi __unused)
+{
+	char text[PAGE_OWNER_TEXT];
+
+	for (pfn_t pfn = m->cursor; pfn < nr_sections << SECTION_PFN_SHIFT; pfn++) {
+		seq_write(m, text, page_owner_text(pfn, 0, text, sizeof(text)));
+		if (!seq_mark(m, pfn + 1))
+			break;
+		if (!(pfn & 511))
+			cond_resched();
+	}
+	return 0;
+}
+
+static const struct proc_entry debug_entries[] = {
+	PROC_FILE("page_owner", 0400, page_owner_show),
+	{},
+};
+#endif
+
 /* --- the tree ---------------------------------------------------------------------------------------- */
 
 static const struct proc_entry empty[] = {{}};
 static const struct proc_entry mm_entries[] = {SYS_DIR("transparent_hugepage", thp_entries), {}};
-static const struct proc_entry kernel_entries[] = {SYS_DIR("mm", mm_entries), {}};
+static const struct proc_entry kernel_entries[] = {
+#ifdef PAGE_OWNER
+	SYS_DIR("debug", debug_entries), /* Linux: debugfs, which would be mounted there */
+#endif
+	SYS_DIR("mm", mm_entries),
+	{},
+};
 static const struct proc_entry system_entries[] = {
 	SYS_DIR("cpu", cpu_entries),
 	SYS_DIR("node", node_entries),

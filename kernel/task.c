@@ -27,6 +27,7 @@
 #include <kernel/lib/random.h>
 #include <kernel/lib/string.h>
 #include <kernel/x86/fpu.h>
+#include <mm/page_owner.h>
 #include <mm/slab.h>
 #include <mm/vmalloc.h>
 
@@ -171,6 +172,14 @@ void task_put(struct task *t)
 	if (atomic_dec_and_test(&t->count))
 		task_free(t);
 }
+
+#ifdef PAGE_OWNER
+static void own_ids(int *pid, int *tgid)
+{
+	*pid = current->pid;
+	*tgid = current->proc ? current->proc->pid : 0;
+}
+#endif
 
 /* sched_hooks.thread_dead: the stack is free, but nothing here may sleep. */
 static void thread_dead(struct thread *thread)
@@ -490,4 +499,7 @@ void task_init(void)
 	sched_hooks.thread_dead = thread_dead;
 	sched_hooks.signal_pending = signal_pending_task;
 	sched_hooks.tick = task_tick;
+#ifdef PAGE_OWNER
+	page_owner_ids = own_ids;
+#endif
 }

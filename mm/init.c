@@ -33,6 +33,7 @@
 #include <mm/internal.h>
 #include <mm/memblock.h>
 #include <mm/mm.h>
+#include <mm/page_owner.h>
 #include <mm/slab.h>
 #include <mm/vmalloc.h>
 #include <mm/vmstat.h>
@@ -181,30 +182,39 @@ static bool all_present(pfn_t pfn, pfn_t end)
 	return pfn >= end;
 }
 
-/* The part of the page array for [pfn, end), if memory for it can be had. */
-static bool vmemmap_map(pfn_t pfn, pfn_t end)
+/* The part of an array at base with `each` bytes a page for [pfn, end), if memory can be had. */
+static bool map_array_part(vaddr_t base, size_t each, pfn_t pfn, pfn_t end)
 {
-	size_t size = (end - pfn) * sizeof(struct page);
+	size_t size = (end - pfn) * each;
 	paddr_t pa = memblock_alloc(size, size);
 
 	if (pa)
-		map_range((vaddr_t)pfn_to_page(pfn), pa, size, PAGE_KERNEL);
+		map_range(base + pfn * each, pa, size, PAGE_KERNEL);
 	return pa;
 }
 
-/* 2 MiB of page array are 256 MiB of RAM. Its content is not touched here. */
-void vmemmap_init(void)
+/* Where there is RAM. The content is not touched here. */
+static void map_array(vaddr_t base, size_t each)
 {
-	const pfn_t step = PMD_SIZE / sizeof(struct page);
+	const pfn_t step = PMD_SIZE / each;
 	pfn_t max_pfn = nr_sections << SECTION_PFN_SHIFT;
 
 	for (pfn_t pfn = 0; pfn < max_pfn; pfn += step) {
-		if (all_present(pfn, pfn + step) && vmemmap_map(pfn, pfn + step))
+		if (all_present(pfn, pfn + step) && map_array_part(base, each, pfn, pfn + step))
 			continue;
 		for (pfn_t g = pfn; g < pfn + step; g += GRANULE_PAGES)
-			if (granule_present(g) && !vmemmap_map(g, g + GRANULE_PAGES))
+			if (granule_present(g) && !map_array_part(base, each, g, g + GRANULE_PAGES))
 				panic("not enough memory for the page array");
 	}
+}
+
+/* 2 MiB of page array are 256 MiB of RAM. */
+void vmemmap_init(void)
+{
+	map_array(VMEMMAP_START, sizeof(struct page));
+#ifdef PAGE_OWNER
+	map_array(PAGE_OWNER_START, sizeof(struct page_owner_record));
+#endif
 }
 
 const char *kernel_part(unsigned int n, paddr_t *start, paddr_t *end)

@@ -72,6 +72,12 @@ bool unreserve_highatomic(unsigned int mt);
 
 void bad_page(const struct page *p, const char *what) __noreturn;
 
+static inline unsigned int gfp_migratetype(gfp_t gfp)
+{
+	_Static_assert(__GFP_MOVABLE == 8 && __GFP_RECLAIMABLE == 16, "shifted down below");
+	return gfp >> 3 & 3;
+}
+
 /* ---- boot ---- */
 
 void vmemmap_init(void);    /* mm/init.c: maps the page array of all present granules */

@@ -31,6 +31,7 @@
 #include <kernel/lib/string.h>
 #include <mm/filemap.h>
 #include <mm/internal.h>
+#include <mm/page_owner.h>
 #include <mm/slab.h>
 #include <mm/vmstat.h>
 
@@ -225,6 +226,7 @@ static struct page *prep_block(struct page *p, unsigned int order, gfp_t gfp)
 		prep_page(p + i, gfp, i == 0);
 	if (order && gfp & __GFP_COMP)
 		make_compound(p, order);
+	page_owner_set(page_to_pfn(p), gfp, order);
 	count_events(PGALLOC_DMA + page_zonenum(p), 1UL << order);
 	return p;
 }
@@ -396,12 +398,6 @@ static unsigned int gfp_zone_idx(gfp_t gfp)
 	return gfp & __GFP_DMA32 ? ZONE_DMA32 : ZONE_NORMAL;
 }
 
-static unsigned int gfp_migratetype(gfp_t gfp)
-{
-	_Static_assert(__GFP_MOVABLE == 8 && __GFP_RECLAIMABLE == 16, "shifted down below");
-	return gfp >> 3 & 3;
-}
-
 /* The zones from the highest that the request allows down. */
 static struct page *alloc_from_zones(gfp_t gfp, unsigned int order, unsigned int flags)
 {
@@ -521,6 +517,7 @@ struct page *alloc_pages_node(int nid __unused, gfp_t gfp, unsigned int order)
 	if (unlikely(!p))
 		return alloc_slow(gfp, order);
 	prep_page(p, gfp, 1);
+	page_owner_set(page_to_pfn(p), gfp, 0);
 	count_event(PGALLOC_DMA + page_zonenum(p));
 	return p;
 }

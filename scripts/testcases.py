@@ -84,6 +84,11 @@ def run_crash(group, options):
         trace = [] if kind in ("stack_overflow", "double_fault", "stack_smash") else [TRACE]
         play(group, options, kind, FAIL_STATUS, patterns + trace, ["crash survived"],
              APPEND=f"octavo.crash={kind}")
+    # a test that loses a page fails, and is told who had asked for it
+    play(group, options, "leak", FAIL_STATUS, [r"the ledger does not balance: kernel was \d+ pages, is \d+",
+         r"Page allocated via order 0, mask 0x[0-9a-f]+, pid \d+, tgid \d+ \(\S+\), ts \d+ ns, free_ts 0 ns\n"
+         r"(.*\n)?.*PFN \d+ type Movable Block \d+ type \w+ Flags 0x[0-9a-f]+\n.* owner_test_alloc\+0x.*\n"
+         r".* ktest_deliberate_leak\+0x"], APPEND="ktest=deliberate.leak")
     # the watchdog of this driver: a kernel that says nothing must not be waited for
     play(group, options, "hang", HALTED, ["crash test: hang"], silence=QUIET, APPEND="octavo.crash=hang")
 

@@ -41,10 +41,11 @@
 
 /* DESIGN.md 4. On the host, tests put the direct map and the page array where they can. */
 #ifndef OCTAVO_HOST
-#define PAGE_OFFSET   0xffff888000000000UL /* the direct map of RAM */
-#define VMEMMAP_START 0xffffea0000000000UL /* struct page of every frame */
-#define VMALLOC_START 0xffffc90000000000UL
-#define VMALLOC_END   0xffffc98000000000UL /* one pgd slot, 512 GiB: a table page at boot, no more */
+#define PAGE_OFFSET      0xffff888000000000UL /* the direct map of RAM */
+#define VMEMMAP_START    0xffffea0000000000UL /* struct page of every frame */
+#define PAGE_OWNER_START 0xffffea4000000000UL /* debug builds: mm/page_owner.h */
+#define VMALLOC_START    0xffffc90000000000UL
+#define VMALLOC_END      0xffffc98000000000UL /* one pgd slot, 512 GiB: a table page at boot, no more */
 #else
 extern unsigned long host_page_offset, host_vmemmap_start, host_vmalloc_start, host_vmalloc_end;
 #define PAGE_OFFSET   host_page_offset

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The buddy allocator, zones and watermarks, in the running kernel. */
+#include <kernel/lib/printf.h>
 #include <kernel/lib/string.h>
+#include <kernel/sched/timer.h>
+#include <kernel/task.h>
 #include <mm/failinject.h>
 #include <mm/page_alloc.h>
+#include <mm/page_owner.h>
 #include <mm/slab.h>
 #include <tests/kernel/ktest.h>
 
@@ -212,4 +216,52 @@ KTEST(page_alloc, bulk, "a batch that loses or repeats a page")
 	for (size_t i = 0; i < n; i++)
 		EXPECT(atomic_dec_and_test(&p[i]->refcount));
 	free_pages_bulk(p, n);
+}
+
+static __noinline struct page *owner_test_alloc(unsigned int order)
+{
+	struct page *p = alloc_pages(GFP_HIGHUSER_MOVABLE, order);
+
+	asm volatile(""); /* not a tail call: it is to be in the backtrace */
+	return p;
+}
+
+#ifdef PAGE_OWNER
+static void check_owner(unsigned int order)
+{
+	ktime_t start = ktime_get();
+	struct page *p = owner_test_alloc(order);
+	char text[PAGE_OWNER_TEXT], want[64];
+	pfn_t pfn;
+
+	CHECK(p);
+	pfn = page_to_pfn(p);
+	EXPECT(page_owner_text(pfn, start, text, sizeof(text)));
+	snprintf(want, sizeof(want), "via order %u, mask 0x%x, pid %d, tgid %d (%s), ts ", order,
+		 GFP_HIGHUSER_MOVABLE, current->pid, current->proc->pid, current->thread.comm);
+	EXPECT(strstr(text, want));
+	snprintf(want, sizeof(want), "PFN %lu type Movable Block %lu ", (unsigned long)pfn,
+		 (unsigned long)pfn >> 9);
+	EXPECT(strstr(text, want));
+	EXPECT(strstr(text, " owner_test_alloc+0x"));
+	EXPECT(strstr(text, " check_owner+0x"));
+	EXPECT(!strstr(text, "page_owner_set"));
+	EXPECT(!page_owner_text(pfn, ktime_get() + 1, text, sizeof(text)));
+	for (unsigned long i = 1; i < 1UL << order; i++)
+		EXPECT(!page_owner_text(pfn + i, 0, text, sizeof(text)));
+	free_pages_block(p, order);
+	EXPECT(!page_owner_text(pfn, 0, text, sizeof(text)));
+}
+
+KTEST(page_alloc, owner,
+      "a page whose record names another caller, or that has one while it is free")
+{
+	check_owner(0);
+	check_owner(3);
+}
+#endif
+
+KTEST(deliberate, leak, "(a lost page: the report has to name this function)")
+{
+	EXPECT(owner_test_alloc(0));
 }
