@@ -101,9 +101,9 @@ static void merge_locked(struct inode *inode, struct file_lock *l, struct list_h
 	list_for_each_entry_safe(o, next, &inode->locks, node) {
 		if (o == l || o->kind != l->kind || o->owner != l->owner || o->type != l->type)
 			continue;
-		if (o->end + 1 == l->start && o->end != OFFSET_MAX)
+		if (o->end != OFFSET_MAX && o->end + 1 == l->start)
 			l->start = o->start;
-		else if (l->end + 1 == o->start && l->end != OFFSET_MAX)
+		else if (l->end != OFFSET_MAX && l->end + 1 == o->start)
 			l->end = o->end;
 		else
 			continue;
@@ -211,17 +211,18 @@ static int lock_from_user(struct file *f, const struct flock *u, bool ofd, struc
 		return -EINVAL;
 	if (__builtin_add_overflow(base, u->start, &l->start))
 		return -EOVERFLOW;
+	if (l->start < 0)
+		return -EINVAL;
 	l->end = OFFSET_MAX;
 	if (u->len > 0) {
 		if (__builtin_add_overflow(l->start, u->len - 1, &l->end))
 			return -EOVERFLOW;
-	} else if (u->len < 0) {
+	} else if (u->len < 0) { /* what lies before */
 		l->end = l->start - 1;
-		if (__builtin_add_overflow(l->start, u->len, &l->start))
+		l->start += u->len;
+		if (l->start < 0)
 			return -EINVAL;
 	}
-	if (l->start < 0)
-		return -EINVAL;
 	l->kind = LOCK_KIND_POSIX;
 	l->owner = ofd ? (void *)f : (void *)current->files;
 	l->type = u->type;

@@ -176,10 +176,41 @@ SYSCALL4(readlinkat, int, dfd, const char __user *, uname, char __user *, buf, i
 	return err ? err : readlink_path(&p, buf, size, !*name);
 }
 
-/* getxattr(2) and its kin: ls(1) asks for each file, and takes this for "there are none". */
-SYSCALL0(getxattr)
+/* --- extended attributes: ls(1) asks for each file, and takes this for "there are none" ------- */
+
+#define XATTR_NAME_MAX 255
+
+static long no_xattr(const char __user *uname)
 {
-	return -EOPNOTSUPP;
+	char name[XATTR_NAME_MAX + 1];
+	long n = strncpy_from_user(name, uname, sizeof(name));
+
+	if (n < 0)
+		return n;
+	return n == 0 || n > XATTR_NAME_MAX ? -ERANGE : -EOPNOTSUPP;
+}
+
+SYSCALL2(getxattr, const char __user *, file, const char __user *, name)
+{
+	struct path p __put(path) = {};
+	int err = copy_path_at(AT_FDCWD, file, LOOKUP_FOLLOW, &p);
+
+	return err ? err : no_xattr(name);
+}
+
+SYSCALL2(lgetxattr, const char __user *, file, const char __user *, name)
+{
+	struct path p __put(path) = {};
+	int err = copy_path_at(AT_FDCWD, file, 0, &p);
+
+	return err ? err : no_xattr(name);
+}
+
+SYSCALL2(fgetxattr, int, fd, const char __user *, name)
+{
+	struct file *f __put(file) = fget(fd);
+
+	return f ? no_xattr(name) : -EBADF;
 }
 
 /* --- statfs ------------------------------------------------------------------------------- */

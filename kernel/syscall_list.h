@@ -148,8 +148,8 @@ S(171, setdomainname)
 S(186, gettid)
 S(187, readahead)
 S(191, getxattr)
-S(192, getxattr) /* lgetxattr */
-S(193, getxattr) /* fgetxattr */
+S(192, lgetxattr)
+S(193, fgetxattr)
 S(200, tkill)
 S(201, time)
 S(202, futex)

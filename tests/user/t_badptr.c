@@ -13,6 +13,7 @@
 
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/shm.h>
 #include <sys/statfs.h>
 #include <sys/sysinfo.h>
 #include <sys/times.h>
@@ -20,7 +21,7 @@
 #include <termios.h>
 
 static char page[PAGE] __attribute__((aligned(4096)));
-static int file_fd, pipe_r, pipe_w, dir_fd, null_fd, tty_fd;
+static int file_fd, other_fd, pipe_r, pipe_w, dir_fd, null_fd, tty_fd, segment, self;
 static char *edge; /* the end of a writable page, before a hole */
 static char *read_only;
 
@@ -36,7 +37,7 @@ struct arg {
 struct call {
 	const char *name;
 	long nr;
-	int fork; /* run in a child: it changes the caller */
+	int fork; /* 1: in a child, since it changes the caller; 2: see BAD */
 	struct arg arg[6];
 };
 
@@ -71,6 +72,14 @@ struct call {
 #define CALL(n, ...)                \
 	{                           \
 #n, SYS_##n, 0,     \
+		{                   \
+			__VA_ARGS__ \
+		}                   \
+	}
+/* In a child, and only with bad pointers: the call itself would do harm, or never come back. */
+#define BAD(n, ...)                 \
+	{                           \
+#n, SYS_##n, 2,     \
 		{                   \
 			__VA_ARGS__ \
 		}                   \
@@ -171,6 +180,59 @@ static const struct call calls[] = {
 	CALL(waitid, NUM(0), NUM(0), W0(128), NUM(WEXITED | WNOHANG), W0(sizeof(struct rusage))),
 	CALL(getgroups, NUM(64), W(4)),
 	CALL(execve, STR("/no/such/file"), R0(8), R0(8)),
+	CALL(wait4, NUM(-1), W0(4), NUM(0), W0(sizeof(struct rusage))),
+	CALL(fcntl, FD(file_fd), NUM(F_GETLK), W(sizeof(struct flock))),
+	CALL(fcntl, FD(file_fd), NUM(F_SETLK), R(sizeof(struct flock))),
+	FORK(setgroups, NUM(1), R(4)),
+	CALL(capget, W(8), W0(24)),
+	BAD(capset, R(8), R(24)),
+	CALL(rt_sigqueueinfo, FD(self), NUM(0), R(48)),
+	BAD(rt_sigsuspend, R(8), NUM(8)),
+	CALL(utime, STR("f"), R0(16)),
+	CALL(utimes, STR("f"), R0(32)),
+	CALL(futimesat, NUM(AT_FDCWD), STR("f"), R0(32)),
+	CALL(sched_setparam, NUM(0), R(4)),
+	CALL(sched_getparam, NUM(0), W(4)),
+	CALL(sched_setscheduler, NUM(0), NUM(0), R(4)),
+	CALL(sched_rr_get_interval, NUM(0), W(TS)),
+	FORK(setrlimit, NUM(RLIMIT_CORE), R(16)),
+	FORK(chroot, STR(".")),
+	BAD(mount, STR("none"), STR("d3"), STR("tmpfs"), NUM(0), R0(8)),
+	BAD(umount2, STR("d3"), NUM(0)),
+	BAD(sethostname, R(8), NUM(8)),
+	BAD(setdomainname, R(8), NUM(8)),
+	CALL(getxattr, STR("f"), STR("user.x"), NUM(0), NUM(0)),
+	CALL(lgetxattr, STR("f"), STR("user.x"), NUM(0), NUM(0)),
+	CALL(fgetxattr, FD(file_fd), STR("user.x"), NUM(0), NUM(0)),
+	CALL(futex, R(4), NUM(0), NUM(1), R0(TS)),
+	CALL(get_robust_list, NUM(0), W(8), W(8)),
+	CALL(pselect6, NUM(8), W0(8), W0(8), W0(8), W0(TS), R0(16)),
+	CALL(ppoll, W(8), NUM(1), W0(TS), R0(8), NUM(8)),
+	CALL(preadv, FD(file_fd), R(32), NUM(2), NUM(0)),
+	CALL(pwritev, FD(file_fd), R(32), NUM(2), NUM(0)),
+	CALL(preadv2, FD(file_fd), R(32), NUM(2), NUM(0), NUM(0), NUM(0)),
+	CALL(pwritev2, FD(file_fd), R(32), NUM(2), NUM(0), NUM(0), NUM(0)),
+	CALL(statx, NUM(AT_FDCWD), STR("f"), NUM(0), NUM(0x7ff), W(256)),
+	CALL(faccessat2, NUM(AT_FDCWD), STR("f"), NUM(0), NUM(0)),
+	CALL(mknodat, NUM(AT_FDCWD), STR("n2"), NUM(S_IFREG | 0644), NUM(0)),
+	CALL(renameat2, NUM(AT_FDCWD), STR("n2"), NUM(AT_FDCWD), STR("n3"), NUM(0)),
+	CALL(execveat, NUM(AT_FDCWD), STR("/no/such/file"), R0(8), R0(8), NUM(0)),
+	CALL(copy_file_range, FD(file_fd), W0(8), FD(other_fd), W0(8), NUM(5), NUM(0)),
+	BAD(clone3, R(88), NUM(88)),
+	CALL(shmctl, FD(segment), NUM(2 /* IPC_STAT */), W(112)),
+	BAD(clock_settime, NUM(CLOCK_REALTIME), R(TS)),
+	BAD(settimeofday, R0(16), R0(8)),
+	CALL(prctl, NUM(2 /* GET_PDEATHSIG */), W(4)),
+	CALL(prctl, NUM(37 /* GET_CHILD_SUBREAPER */), W(4)),
+	CALL(arch_prctl, NUM(0x1004), W(8)),
+	BAD(ioctl, FD(tty_fd), NUM(TCSETS), R(36)),
+	BAD(ioctl, FD(tty_fd), NUM(TIOCSWINSZ), R(8)),
+	BAD(ioctl, FD(pipe_r), NUM(0x5421 /* FIONBIO */), R(4)),
+	CALL(getdents, FD(dir_fd), W(1024), NUM(1024)),
+	CALL(timer_create, NUM(CLOCK_MONOTONIC), NUM(0), W(4)),
+	CALL(epoll_ctl, FD(file_fd), NUM(1), FD(pipe_r), R(12)),
+	CALL(truncate, STR("f"), NUM(8000)),
+	CALL(name_to_handle_at, NUM(AT_FDCWD), STR("f"), W(8), W(4), NUM(0)),
 };
 
 static char string_area[256];
@@ -191,6 +253,25 @@ static long good(const struct arg *a, int i)
 	}
 }
 
+static int has_vector(const struct call *c)
+{
+	static const int nr[] = {SYS_readv,   SYS_writev,  SYS_preadv,
+				 SYS_pwritev, SYS_preadv2, SYS_pwritev2};
+
+	for (size_t i = 0; i < sizeof(nr) / sizeof(*nr); i++)
+		if (c->nr == nr[i])
+			return 1;
+	return 0;
+}
+
+/* Which timeout, if it is not there, means for ever. */
+static int timeout_of(const struct call *c)
+{
+	return c->nr == SYS_select || c->nr == SYS_pselect6       ? 4 :
+	       c->nr == SYS_rt_sigtimedwait || c->nr == SYS_ppoll ? 2 :
+								    -1;
+}
+
 static long invoke(const struct call *c, int bad, long value)
 {
 	long v[6];
@@ -199,7 +280,7 @@ static long invoke(const struct call *c, int bad, long value)
 		v[i] = i == bad ? value : good(&c->arg[i], i);
 	memset(page, 0, sizeof(page));
 	/* what the vector calls find in their vector */
-	if (c->nr == SYS_readv || c->nr == SYS_writev) {
+	if (has_vector(c)) {
 		struct iovec *iov = (void *)(page + 512 * 2);
 		iov[0] = iov[1] = (struct iovec){string_area, 4};
 	}
@@ -208,8 +289,14 @@ static long invoke(const struct call *c, int bad, long value)
 		memset(page + 512 * 3, 0xff, 8);
 	if (c->nr == SYS_sigaltstack)
 		((stack_t *)(page + 512))->ss_flags = SS_DISABLE;
-	if (c->nr == SYS_poll)
+	if (c->nr == SYS_poll || c->nr == SYS_ppoll)
 		*(int *)(page + 512) = -1;
+	if (c->nr == SYS_capget || c->nr == SYS_capset)
+		*(int *)(page + 512) = 0x20080522;
+	if (c->nr == SYS_fcntl)
+		((struct flock *)(page + 512 * 3))->l_type = F_WRLCK;
+	if ((c->nr == SYS_wait4 || c->nr == SYS_waitid) && fork() == 0)
+		_exit(0);
 	errno = 0;
 	return syscall(c->nr, v[0], v[1], v[2], v[3], v[4], v[5]);
 }
@@ -219,6 +306,8 @@ static int excused(const struct call *c, int i, long r, int err)
 {
 	if (r == -1 && err == ENOSYS)
 		return 1;
+	if (c->nr == SYS_execveat)
+		return i == 1 ? err == EFAULT : err == EFAULT || err == ENOENT;
 	if (c->nr == SYS_execve)
 		return i == 0 ? err == EFAULT : err == EFAULT || err == ENOENT;
 	/* NULL where a wait has nothing to report, or the sleep was not interrupted */
@@ -228,6 +317,15 @@ static int excused(const struct call *c, int i, long r, int err)
 	/* the rest of the time is written if it can be */
 	if (c->nr == SYS_select && i == 4)
 		return r == 0;
+	if ((c->nr == SYS_pselect6 && i == 4) || (c->nr == SYS_ppoll && i == 2))
+		return r == 0;
+	/* what is looked at before the pointer: NULL, its alignment, what it points to */
+	if (c->nr == SYS_sched_setparam || c->nr == SYS_sched_getparam ||
+	    c->nr == SYS_sched_setscheduler || (c->nr == SYS_futex && i == 0) ||
+	    ((c->nr == SYS_capget || c->nr == SYS_capset) && i == 0))
+		return err == EINVAL;
+	if (c->nr == SYS_mount)
+		return err == ENOENT;
 	/* nothing is written, since there are no groups */
 	if (c->nr == SYS_getgroups)
 		return r == 0;
@@ -237,7 +335,7 @@ static int excused(const struct call *c, int i, long r, int err)
 static void try(const struct call *c, int i, const char *how, long value)
 {
 	/* no time limit: they would wait for ever */
-	if (!value && ((c->nr == SYS_select && i == 4) || (c->nr == SYS_rt_sigtimedwait && i == 2)))
+	if (!value && i == timeout_of(c))
 		return;
 
 	long r = invoke(c, i, value);
@@ -250,6 +348,19 @@ static void try(const struct call *c, int i, const char *how, long value)
 	if (!excused(c, i, r, err))
 		FAIL("%s, argument %d %s: %ld, %s", c->name, i + 1, how, r,
 		     r == -1 ? ut_errname(err) : "");
+}
+
+/* A list that is shorter than the buffer, or an empty set, need not be touched to its end. */
+static int used_in_part(const struct call *c)
+{
+	static const int nr[] = {SYS_getcwd, SYS_getdents64, SYS_getdents, SYS_getrandom,
+				 SYS_read,   SYS_pread64,    SYS_write,    SYS_pwrite64,
+				 SYS_prctl,  SYS_execve,     SYS_mount,    SYS_syslog};
+
+	for (size_t i = 0; i < sizeof(nr) / sizeof(*nr); i++)
+		if (c->nr == nr[i])
+			return 1;
+	return has_vector(c);
 }
 
 static void try_all_ways(const struct call *c, int i)
@@ -266,11 +377,7 @@ static void try_all_ways(const struct call *c, int i)
 	try(c, i, "at -1", -1L);
 	/* half of it is there */
 	memset(edge - 8, kind == A_S ? 'x' : 0, 8);
-	/* A list that is shorter than the buffer, or an empty set, need not be touched to its end. */
-	if (c->nr != SYS_getcwd && c->nr != SYS_getdents64 && c->nr != SYS_readv &&
-	    c->nr != SYS_writev && c->nr != SYS_getrandom && c->nr != SYS_read &&
-	    c->nr != SYS_pread64 && c->nr != SYS_write && c->nr != SYS_pwrite64 &&
-	    c->nr != SYS_prctl && c->nr != SYS_execve)
+	if (!used_in_part(c))
 		try(c, i, "cut by the end of a page", (long)(uintptr_t)last);
 	if (kind == A_W)
 		try(c, i, "read-only", (long)(uintptr_t)read_only);
@@ -287,11 +394,21 @@ static void set_up(void)
 	OK(symlink("f", "s1"));
 	dir_fd = OK(open(".", O_RDONLY | O_DIRECTORY));
 	null_fd = OK(open("/dev/null", O_RDWR));
+	other_fd = ut_file("other", "", 0);
+	self = getpid();
+	segment = shmget(IPC_PRIVATE, PAGE, 0600);
+	if (segment >= 0) /* it goes when we do */
+		OK(shmat(segment, NULL, 0)), OK(shmctl(segment, IPC_RMID, NULL));
 	tty_fd = open("/dev/ttyS0", O_RDWR | O_NOCTTY | O_NONBLOCK);
 	char *p = ut_map_alone(PAGE);
 	memset(p, 1, PAGE);
 	edge = p + PAGE;
 	read_only = ut_map_prot(PAGE, PROT_READ);
+}
+
+static int needs_terminal(const struct call *c)
+{
+	return c->nr == SYS_ioctl && c->arg[0].value == (long)(uintptr_t)&tty_fd && tty_fd < 0;
 }
 
 TEST(every_call, "a bad pointer that is an oops, a success, or another error than EFAULT")
@@ -300,7 +417,7 @@ TEST(every_call, "a bad pointer that is an oops, a success, or another error tha
 	for (size_t n = 0; n < sizeof(calls) / sizeof(*calls); n++) {
 		const struct call *c = &calls[n];
 
-		if (c->nr == SYS_ioctl && c->arg[0].value == (long)(uintptr_t)&tty_fd && tty_fd < 0)
+		if (needs_terminal(c))
 			continue;
 		for (int i = 0; i < 6; i++) {
 			if (c->arg[i].kind < A_R)
@@ -312,7 +429,10 @@ TEST(every_call, "a bad pointer that is an oops, a success, or another error tha
 				continue;
 			}
 			pid_t pid = CHILD({ try_all_ways(c, i); });
-			CHECK_EXIT(pid, 0);
+			int status = -1;
+
+			if (waitpid(pid, &status, 0) != pid || status)
+				FAIL("%s, argument %d: wait status %#x", c->name, i + 1, status);
 		}
 	}
 }
@@ -322,7 +442,7 @@ TEST(good_ones, "the table itself: with good pointers nothing is EFAULT")
 	set_up();
 	for (size_t n = 0; n < sizeof(calls) / sizeof(*calls); n++) {
 		const struct call *c = &calls[n];
-		if (c->nr == SYS_ioctl && c->arg[0].value == (long)(uintptr_t)&tty_fd && tty_fd < 0)
+		if (c->fork == 2 || needs_terminal(c))
 			continue;
 		pid_t pid = CHILD({
 			if (invoke(c, -1, 0) == -1 && errno == EFAULT)
@@ -397,129 +517,4 @@ TEST(smap, "the kernel reading user memory that is PROT_NONE")
 	CHECK_ERRNO(write(pipe_w, p, 10), EFAULT);
 	CHECK_ERRNO(open(p, O_RDONLY), EFAULT);
 	CHECK_ERRNO(pread(file_fd, p, 10, 0), EFAULT);
-}
-
-TEST_MEM(random_calls, 128, "random calls with random arguments that bring the machine down")
-{
-	/* Not those that end the process, the machine, or wait for ever. */
-	static const int never[] = {SYS_fork,
-				    SYS_vfork,
-				    SYS_clone,
-				    SYS_exit,
-				    SYS_exit_group,
-				    SYS_execve,
-				    SYS_kill,
-				    SYS_tkill,
-				    SYS_tgkill,
-				    SYS_reboot,
-				    SYS_pause,
-				    SYS_rt_sigreturn,
-				    SYS_rt_sigsuspend,
-				    SYS_ptrace,
-				    SYS_rt_sigqueueinfo,
-				    SYS_rt_tgsigqueueinfo,
-				    SYS_clone3,
-				    SYS_vhangup,
-				    SYS_mount,
-				    SYS_umount2,
-				    SYS_pivot_root,
-				    SYS_chroot,
-				    SYS_swapon,
-				    SYS_swapoff,
-				    SYS_execveat,
-				    SYS_unshare,
-				    SYS_setns,
-				    SYS_settimeofday,
-				    SYS_clock_settime,
-				    SYS_seccomp,
-				    SYS_syslog,
-				    SYS_sethostname,
-				    SYS_setdomainname,
-				    SYS_iopl,
-				    SYS_ioperm,
-				    SYS_kexec_load,
-				    SYS_init_module,
-				    SYS_delete_module,
-				    SYS_adjtimex,
-				    SYS_acct,
-				    SYS_quotactl,
-				    SYS_unlink,
-				    SYS_unlinkat,
-				    SYS_rmdir,
-				    SYS_rename,
-				    SYS_renameat,
-				    SYS_truncate,
-				    SYS_chmod,
-				    SYS_chown,
-				    SYS_fchmod,
-				    SYS_fchown,
-				    SYS_fchmodat,
-				    SYS_fchownat,
-				    SYS_ioctl,
-				    SYS_setpgid,
-				    SYS_setsid,
-				    SYS_pidfd_send_signal,
-				    SYS_renameat2,
-				    SYS_bpf,
-				    SYS_process_madvise};
-	static const long values[] = {0,
-				      1,
-				      2,
-				      3,
-				      8,
-				      64,
-				      4096,
-				      -1,
-				      -4096,
-				      0x7fffffff,
-				      0x80000000,
-				      1L << 40,
-				      LONG_MAX,
-				      LONG_MIN,
-				      0x7ffffffff000,
-				      (long)0xffff888000100000,
-				      (long)0xffffffff80100000,
-				      0x0000900000000000,
-				      0x123456789000};
-	int st;
-
-	set_up();
-	for (int round = 0; round < 40; round++) {
-		pid_t pid = CHILD({
-			setpgid(0, 0);
-			OK(setuid(1000));
-			setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-			setrlimit(RLIMIT_AS, &(struct rlimit){64 << 20, 64 << 20});
-			setrlimit(RLIMIT_FSIZE, &(struct rlimit){1 << 20, 1 << 20});
-			setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {0, 300000}}, NULL);
-			for (int i = 0; i < round * 7; i++)
-				ut_rand();
-			for (int i = 0; i < 200; i++) {
-				long nr = ut_rand() % 335;
-				long v[6];
-				int skip = 0;
-				for (size_t k = 0; k < sizeof(never) / sizeof(*never); k++)
-					skip |= never[k] == nr;
-				for (int k = 0; k < 6; k++)
-					v[k] = ut_rand() % 3 ?
-						       values[ut_rand() % 19] :
-						       (long)(uintptr_t)page + (ut_rand() & 4088);
-				/* descriptors 0 to 2 are the report */
-				if (!skip && (v[0] < 0 || v[0] > 2))
-					syscall(nr, v[0], v[1], v[2], v[3], v[4], v[5]);
-			}
-		});
-		long start = ut_now_ms();
-		while (waitpid(pid, &st, WNOHANG) == 0) {
-			if (ut_now_ms() - start > 1500)
-				kill(pid, SIGKILL);
-			ut_msleep(1);
-		}
-	}
-	/* whatever became of them: the machine is here, and memory is in order */
-	pid_t pid = CHILD({
-		char *p = ut_map(100 * PAGE);
-		memset(p, 1, 100 * PAGE);
-	});
-	CHECK_EXIT(pid, 0);
 }

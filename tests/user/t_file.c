@@ -986,6 +986,41 @@ TEST(no_xattr, "ENOSYS for an attribute, which ls -l reports file by file")
 	CHECK_ERRNO(getxattr("f", "user.a", buf, sizeof(buf)), EOPNOTSUPP);
 	CHECK_ERRNO(lgetxattr("f", "user.a", buf, sizeof(buf)), EOPNOTSUPP);
 	CHECK_ERRNO(fgetxattr(fd, "user.a", buf, sizeof(buf)), EOPNOTSUPP);
+	CHECK_ERRNO(getxattr("none", "user.a", buf, sizeof(buf)), ENOENT);
+	CHECK_ERRNO(fgetxattr(-1, "user.a", buf, sizeof(buf)), EBADF);
+	CHECK_ERRNO(getxattr("f", "", buf, sizeof(buf)), ERANGE);
+}
+
+TEST(lock_ranges, "a lock's range that overflows, or lies before the start")
+{
+	static const struct {
+		long start, len;
+		int err;
+	} t[] = {
+		{LONG_MIN, -1, EINVAL},
+		{LONG_MIN, 0, EINVAL},
+		{LONG_MIN, 1, EINVAL},
+		{-1, 1, EINVAL},
+		{0, -1, EINVAL},
+		{5, -6, EINVAL},
+		{5, LONG_MIN, EINVAL},
+		{LONG_MAX, 2, EOVERFLOW},
+		{1, LONG_MAX, 0},
+		{2, LONG_MAX, EOVERFLOW},
+		{LONG_MAX, 1, 0},
+		{5, -5, 0},
+		{LONG_MAX, LONG_MIN, EINVAL},
+	};
+	int fd = ut_file("f", "x", 1);
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct flock l = {.l_type = F_WRLCK, .l_start = t[i].start, .l_len = t[i].len};
+		int r = fcntl(fd, F_SETLK, &l);
+
+		if ((r ? errno : 0) != t[i].err)
+			FAIL("start %ld, length %ld: %s, not %s", t[i].start, t[i].len,
+			     ut_errname(r ? errno : 0), ut_errname(t[i].err));
+	}
 }
 
 TEST(tools, "busybox's tools on files: sort, awk, gzip, sha256sum, dd, sed, find, tar")
