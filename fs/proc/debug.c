@@ -11,6 +11,8 @@
  *			space, and gives back what is only kept for speed; the text says whose every
  *			page is (DESIGN.md 9.13), and how many objects each cache has given out. Before
  *			and after what leaves nothing behind, it is the same.
+ *	octavo/stain	a write fills the writer's kernel stack, below where it stands, with 0xa5: what
+ *			its next call gives away of its stack is then seen.
  */
 #include <fs/proc/proc.h>
 
@@ -141,6 +143,23 @@ static int ledger_open(struct inode *inode __unused, struct file *f)
 	ledger_settle();
 	return seq_open(f, ledger_show, NULL);
 }
+
+static __noinline void stain_stack(void)
+{
+	char below[KSTACK_SIZE / 2];
+
+	memset(below, 0xa5, sizeof(below));
+	__asm__ __volatile__("" : : "r"(below) : "memory");
+}
+
+static ssize_t stain_write(struct file *f __unused, const void __user *ubuf __unused, size_t n,
+			   loff_t *pos __unused)
+{
+	stain_stack();
+	return (ssize_t)n;
+}
+
+const struct file_operations proc_stain_fops = {.write = stain_write};
 
 const struct file_operations proc_ledger_fops = {
 	.open = ledger_open,

@@ -6,7 +6,8 @@
  *		the write runs them and returns when they are done; reads then give their report.
  *	frames	a letter for each page frame (frames.c)
  *	crash	write a kind of breakage (tests/kernel/crash.c): an oops in the writer's context.
- *	ledger	whose memory is, in debug builds: debug.c.
+ *	ledger	whose memory is, and
+ *	stain	marks the stack, in debug builds: debug.c.
  *
  * The report's buffer is allocated before the first test starts: a test's memory is compared before
  * and after it, and a buffer that grew meanwhile would look like a leak.
@@ -160,6 +161,7 @@ const struct proc_entry proc_octavo_entries[] = {
 	PROC_OPS("crash", 0200, crash_fops),
 #ifdef CONFIG_DEBUG
 	PROC_OPS("ledger", 0400, proc_ledger_fops),
+	PROC_OPS("stain", 0200, proc_stain_fops),
 #endif
 	{},
 };

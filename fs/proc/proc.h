@@ -180,7 +180,8 @@ int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi);
 int proc_devices_show(struct seq_file *m, struct proc_inode *pi);
 int proc_sysrq_store(struct proc_inode *pi, char *text);
 
-extern const struct proc_entry proc_sys_entries[];                        /* sys.c */
-extern const struct proc_entry proc_octavo_entries[];                     /* octavo.c */
-extern const struct file_operations proc_fail_nth_fops, proc_ledger_fops; /* debug.c */
-extern const struct file_operations proc_kmsg_fops;                       /* drivers/kmsg.c */
+extern const struct proc_entry proc_sys_entries[];    /* sys.c */
+extern const struct proc_entry proc_octavo_entries[]; /* octavo.c */
+extern const struct file_operations proc_fail_nth_fops, proc_ledger_fops,
+	proc_stain_fops;                            /* debug.c */
+extern const struct file_operations proc_kmsg_fops; /* drivers/kmsg.c */

@@ -518,3 +518,49 @@ TEST(smap, "the kernel reading user memory that is PROT_NONE")
 	CHECK_ERRNO(open(p, O_RDONLY), EFAULT);
 	CHECK_ERRNO(pread(file_fd, p, 10, 0), EFAULT);
 }
+
+/* What the kernel's memory looks like where nothing was written: the stack that we had stained, and a
+ * debug build's free objects and pages. */
+static int is_kernel_memory(const unsigned char *p)
+{
+	static const unsigned char markers[] = {0xa5, 0x6b, 0xaa};
+	uint64_t word;
+
+	for (size_t i = 0; i < sizeof(markers); i++)
+		if (p[0] == markers[i] && p[1] == markers[i] && p[2] == markers[i])
+			return 1;
+	if ((uintptr_t)p % 8)
+		return 0;
+	memcpy(&word, p, 8);
+	return (word >= 0xffff888000000000 && word < 0xfffffffffffff000 &&
+		word >> 32 != 0xffffffff) ||
+	       (word >= 0xffffffff80000000 && word < 0xffffffffa0000000);
+}
+
+TEST(leaks, "a structure with bytes in it that the kernel has not written")
+{
+	int stain = open("/proc/octavo/stain", O_WRONLY);
+
+	set_up();
+	for (size_t n = 0; n < sizeof(calls) / sizeof(*calls); n++) {
+		const struct call *c = &calls[n];
+
+		if (c->fork || needs_terminal(c) || c->nr == SYS_getrandom)
+			continue;
+		if (stain >= 0)
+			CHECK_EQ(write(stain, "", 1), 1);
+		lseek(dir_fd, 0, SEEK_SET);
+		invoke(c, -1, 0);
+		for (int i = 0; i < 6; i++)
+			for (size_t at = 0; c->arg[i].kind == A_W && at < 510; at++) {
+				char *p = page + 512 * (i + 1) + at;
+
+				if (is_kernel_memory((unsigned char *)p)) {
+					FAIL("%s, argument %d: byte %zu is the kernel's: %02x%02x%02x",
+					     c->name, i + 1, at, p[0] & 255, p[1] & 255,
+					     p[2] & 255);
+					break;
+				}
+			}
+	}
+}
