@@ -36,8 +36,9 @@
 #define __WALL      0x40000000
 #define __WCLONE    0x80000000
 
-#define PID_MAX       32768
-#define RESERVED_PIDS 300 /* pids below it are not used again once the numbers wrapped */
+#define PID_MAX_LIMIT 4194304 /* what kernel.pid_max may be set to */
+#define RESERVED_PIDS 300     /* pids below it are not used again once the numbers wrapped */
+extern int sysctl_pid_max;    /* new pids are below it; 32768 */
 
 /* struct timespec and timeval of the ABI; timespec64 is fs/vfs.h's. */
 struct timeval64 {

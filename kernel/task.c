@@ -321,12 +321,14 @@ static bool pid_in_use(pid_t pid)
 	return task_find_locked(pid) || pgrp_exists(pid) || session_exists(pid);
 }
 
+int sysctl_pid_max = 32768;
+
 static pid_t pid_alloc(void)
 {
-	pid_t pid = last_pid;
+	pid_t pid = last_pid, limit = READ_ONCE(sysctl_pid_max);
 
-	for (int tries = 0; tries < PID_MAX; tries++) {
-		if (++pid >= PID_MAX)
+	for (int tries = 0; tries < limit; tries++) {
+		if (++pid >= limit)
 			pid = RESERVED_PIDS;
 		if (!pid_in_use(pid)) {
 			last_pid = pid;
@@ -456,7 +458,7 @@ unsigned int max_threads(void)
 {
 	unsigned long n = totalram_pages() / (8 * (KSTACK_SIZE / PAGE_SIZE));
 
-	return (unsigned int)min(max(n, 20UL), (unsigned long)PID_MAX);
+	return (unsigned int)min(max(n, 20UL), (unsigned long)PID_MAX_LIMIT);
 }
 
 /* ---- boot ------------------------------------------------------------------------------------ */

@@ -122,6 +122,8 @@ static const struct inode_operations sysctl_dir_iops = {
 
 /* How much rather file pages are taken than anonymous ones, 0 to 200. For reclaim. */
 static int sysctl_swappiness = 60;
+/* How many pages are read from swap together, as a power of two. For read-ahead. */
+static int sysctl_page_cluster = 3;
 
 static int reserve_ratio_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
@@ -195,7 +197,7 @@ static const struct proc_entry vm_entries[] = {
 	PROC_RW("nr_hugepages", const_show, nr_hugepages_store),
 	INT_ENTRY("overcommit_memory", sysctl_overcommit_memory, 0, 2, NULL),
 	INT_ENTRY("overcommit_ratio", sysctl_overcommit_ratio, 0, INT32_MAX, NULL),
-	CONST_ENTRY("page-cluster", 3),
+	INT_ENTRY("page-cluster", sysctl_page_cluster, 0, 31, NULL),
 	INT_ENTRY("swappiness", sysctl_swappiness, 0, 200, NULL),
 	INT_ENTRY("watermark_scale_factor", sysctl_watermark_scale_factor, 1, 3000,
 		  setup_per_zone_wmarks),
@@ -280,7 +282,7 @@ static const struct proc_entry kernel_entries[] = {
 	STRING_ENTRY("ostype", utsname.sysname),
 	CONST_ENTRY("overflowgid", 65534),
 	CONST_ENTRY("overflowuid", 65534),
-	CONST_ENTRY("pid_max", PID_MAX),
+	INT_ENTRY("pid_max", sysctl_pid_max, RESERVED_PIDS + 1, PID_MAX_LIMIT, NULL),
 	PROC_RW("printk", printk_show, printk_store),
 	INT_ENTRY("randomize_va_space", sysctl_randomize_va_space, INT32_MIN, INT32_MAX, NULL),
 	CONST_ENTRY("tainted", 0),

@@ -8,7 +8,7 @@
 PROCPS_TOOLS := $(realpath $(wildcard $(addprefix /usr/bin/,free lscpu pgrep pmap ps pwdx slabtop \
 	top uptime vmstat w) /usr/sbin/sysctl))
 PROCPS_LIBS := $(if $(PROCPS_TOOLS),$(sort $(shell ldd $(PROCPS_TOOLS) | grep -o '/[^ ]*lib[^ ]*\.so[^ ]*')))
-PROCPS_TERMINFO := $(firstword $(wildcard /lib/terminfo/d/dumb /usr/share/terminfo/d/dumb))
+PROCPS_TERMINFO := $(wildcard $(addprefix /lib/terminfo/,d/dumb l/linux v/vt100 v/vt102 v/vt220 x/xterm))
 
 ifneq ($(filter %/pmap,$(PROCPS_TOOLS)),)
 PROCPS_IMAGE := $(O)/initramfs-procps.cpio

@@ -660,3 +660,24 @@ TEST(last_user, "the reader of a text as the last one to hold the memory and fil
 			CHECK_EXIT(reader[k], 0);
 	}
 }
+
+TEST(pid_max, "kernel.pid_max: new numbers beyond it, or limits that are not Linux's")
+{
+	char was[32];
+
+	if (geteuid() != 0)
+		SKIP("for root");
+	int fd = OK(open("/proc/sys/kernel/pid_max", O_RDWR));
+	ssize_t n = OK(read(fd, was, sizeof(was)));
+	CHECK_ERRNO(pwrite(fd, "300", 3, 0), EINVAL);
+	CHECK_ERRNO(pwrite(fd, "4194305", 7, 0), EINVAL);
+	CHECK_EQ(pwrite(fd, "4194304", 7, 0), 7);
+	CHECK_EQ(pwrite(fd, "420", 3, 0), 3);
+	for (int i = 0; i < 250; i++) {
+		pid_t pid = CHILD({});
+		if (pid >= 420)
+			FAIL("a new process is number %d", pid);
+		CHECK_EXIT(pid, 0);
+	}
+	CHECK_EQ(pwrite(fd, was, n, 0), n);
+}
