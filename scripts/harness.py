@@ -27,6 +27,7 @@ EXPLAIN = {
 OUT = os.environ.get("O") or "build"
 LOGS = os.path.join(OUT, "test")
 CLANG = os.path.join(OUT, "clang")
+CROSS = os.path.join(OUT, "cross")
 TEST_ISO = os.path.join(LOGS, "octavo.iso")
 
 

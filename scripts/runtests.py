@@ -14,6 +14,7 @@ import glob
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,9 @@ import time
 
 import testcases
 import testscreen
-from harness import CLANG, LOCK, LOGS, OUT, PASS_STATUS, ROOT, RUNNING, SILENCE, TAIL, TEST_ISO, Group, limit
+from harness import CLANG, CROSS, LOCK, LOGS, OUT, PASS_STATUS, ROOT, RUNNING, SILENCE, TAIL, TEST_ISO, Group, limit
+
+CROSS_PREFIX = "x86_64-elf-"
 
 # ---------------------------------------------------------------------------- groups
 
@@ -167,27 +170,48 @@ def all_groups():
         Group("screen-uefi", "the same on UEFI's framebuffer", testscreen.run_uefi,
               {"ISO": TEST_ISO, "UEFI": "1"}, ["iso"], True),
     ]
-    groups.append(Group("boot-clang", "the kernel as clang builds it", boot, {"O": CLANG}, ["clang"], True))
+    groups += [
+        Group("boot-64G", "64 GiB, of which the host has few", testcases.run_sparse, {}, ["release"], True),
+        Group("boot-clang", "the kernel as clang builds it", boot, {"O": CLANG}, ["clang"], True),
+        Group("boot-cross", "the kernel as x86_64-elf-gcc builds it", boot, {"O": CROSS}, ["cross"], True),
+    ]
     return groups
 
 
 # ---------------------------------------------------------------------------- the run
 
 
+def cross_tools():
+    """The host's compiler under the names of a cross compiler, first on the PATH."""
+    folder = os.path.join(ROOT, LOGS, "cross-tools")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    for tool in ("gcc", "ld", "nm"):
+        os.symlink(shutil.which(tool), os.path.join(folder, CROSS_PREFIX + tool))
+    return {**os.environ, "PATH": folder + os.pathsep + os.environ["PATH"]}
+
+
+def really_cross():
+    """What was built with, as make noted it down."""
+    notes = {"flags": "gcc", "objects": "ld"}
+    return all(open(os.path.join(ROOT, CROSS, name)).read().startswith(CROSS_PREFIX + tool)
+               for name, tool in notes.items())
+
+
 def build(kind):
-    target = {"debug": ["BUILD=debug", "all"], "release": ["all"], "iso": ["iso"],
-              "clang": ["CLANG=1", "all"]}[kind]
+    target = {"debug": ["BUILD=debug", "all"], "release": ["all"], "iso": ["iso"], "clang": ["CLANG=1", "all"],
+              "cross": ["CROSS_COMPILE=" + CROSS_PREFIX, "all"]}[kind]
     if kind == "iso":
         # GRUB's command line is part of the image, so tests have one of their own
         target.append("ISO=" + TEST_ISO)
         target.append("APPEND=octavo.test" + ("" if have("fs/*.c") else " octavo.exit"))
-    command = ["make", "--no-print-directory", "-j2", "O=" + (CLANG if kind == "clang" else OUT)] + target
+    command = ["make", "--no-print-directory", "-j2", "O=" + {"clang": CLANG, "cross": CROSS}.get(kind, OUT)] + target
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          stdin=subprocess.DEVNULL)
+                          stdin=subprocess.DEVNULL, env=cross_tools() if kind == "cross" else None)
     if done.returncode:
         print(f"build failed: {shlex.join(command)}")
         print("\n".join(done.stdout.decode(errors="replace").splitlines()[-TAIL:]))
-    return done.returncode == 0
+    return done.returncode == 0 and (kind != "cross" or really_cross())
 
 
 def run_group(group, options):
@@ -282,7 +306,7 @@ def main():
     for name in ("MEM", "SMP", "APPEND", "ISO", "UEFI", "MACHINE", "BUILD", "INITRD"):
         os.environ.pop(name, None)
 
-    built = {kind: build(kind) for kind in ("debug", "release", "iso", "clang")
+    built = {kind: build(kind) for kind in ("debug", "release", "iso", "clang", "cross")
              if any(kind in g.builds for g in groups)}
     ready = []
     for group in groups:

@@ -168,6 +168,35 @@ def run_dialogue(steps, words=""):
     return run
 
 
+# ---------------------------------------------------------------------------- 64 GiB
+
+FACTOR = 3  # what 64 GiB may cost, compared with 1 GiB
+HOST_KB = 1 << 20  # what QEMU may have touched by then
+
+
+def resident_peak(process):
+    with open(f"/proc/{process.child.pid}/status") as f:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", f.read())[1])
+
+
+def run_sparse(group, options):
+    """More memory than the host has: only what is used may be touched, at boot too."""
+    took = {}
+    for size in ("1G", "64G"):
+        shell = Shell(group, options, MEM=size, MACHINE="pc,memory-backend=r",
+                      QEMU_ARGS=f"-object memory-backend-ram,id=r,size={size},reserve=off")
+        shell.step(f"{size}: MemTotal", "awk '/MemTotal/ { print \"GiB\", int($2 / 1035000) }' /proc/meminfo\n",
+                   rf"GiB {size[:-1]}\b")
+        peak = resident_peak(shell.process)
+        shell.finish()
+        with open(shell.process.log.name) as f:
+            init = re.search(r"\[ *(\d+\.\d+)\] Run /init", f.read())
+        took[size] = float(init[1]) if init else 0
+        group.verdict(f"{group.name}: {size} touches little", [] if peak < HOST_KB else [f"{peak} kB of the host's"])
+    cost = took["64G"] / took["1G"] if took["1G"] else 0
+    group.verdict(f"{group.name}: the cost of 64 GiB", [] if 0 < cost <= FACTOR else [f"{cost:.2f} times that of 1 GiB"])
+
+
 # ---------------------------------------------------------------------------- serial
 
 PASTE = 64 << 10
