@@ -252,7 +252,17 @@ def finish(screen):
     screen.case("Ctrl-Alt-Del restarts", status == ENDED)
 
 
+def early_panic(group, options):
+    """While the page tables are made: the old ones have gone, nothing is allocated yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        screen = Screen(group, options, folder, TextMode, APPEND="octavo.test=0 console=tty0 mem=64K")
+        screen.case("a panic before there is memory", screen.shows(r"(?m)^\[ +0\.0+\] Kernel panic - not syncing: "
+                                                                   r"(.*\n)*.*Call Trace:(.*\n)*.*\bmm_init_early"))
+        screen.process.stop()
+
+
 def run_vga(group, options):
+    early_panic(group, options)
     with tempfile.TemporaryDirectory() as folder:
         screen = Screen(group, options, folder, TextMode, APPEND="console=tty0 quiet")
         play(screen, ROWS, COLS, VGA_COLOURS)
