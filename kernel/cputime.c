@@ -65,12 +65,9 @@ void process_faults(struct process *p, u64 *min_flt, u64 *maj_flt)
 	*min_flt = p->min_flt;
 	*maj_flt = p->maj_flt;
 	list_for_each_entry(t, &p->threads, thread_node) {
-		const struct mm_struct *mm = t->thread.mm;
-
-		if (mm) {
-			*min_flt += (u64)atomic_long_read(&mm->min_flt) - t->flt_base_min;
-			*maj_flt += (u64)atomic_long_read(&mm->maj_flt) - t->flt_base_maj;
-			break; /* all threads share it */
-		}
+		if (t->exit_done)
+			continue;
+		*min_flt += t->thread.min_flt;
+		*maj_flt += t->thread.maj_flt;
 	}
 }

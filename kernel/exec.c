@@ -271,9 +271,8 @@ static void exchange_mm(struct exec *e, struct task *t)
 		exit_mm_release(t);
 	irq = spin_lock_irqsave(&t->proc->siglock);
 	if (old)
-		task_detach_mm_counts(t);
+		task_note_maxrss(t);
 	mm_activate(e->mm);
-	task_attach_mm_counts(t);
 	spin_unlock_irqrestore(&t->proc->siglock, irq);
 	e->mm = NULL;
 	if (old)

@@ -52,7 +52,7 @@ static void exit_mm(struct task *t)
 	exit_mm_release(t);
 	{
 		guard_irq(&t->proc->siglock);
-		task_detach_mm_counts(t);
+		task_note_maxrss(t);
 		mm_activate(&init_mm);
 		t->thread.mm = NULL;
 	}
@@ -194,6 +194,8 @@ static void add_to_process(struct task *t, struct process *p)
 	p->stime_ns += s;
 	p->nvcsw += t->thread.nvcsw;
 	p->nivcsw += t->thread.nivcsw;
+	p->min_flt += t->thread.min_flt;
+	p->maj_flt += t->thread.maj_flt;
 	io_counts_add(&p->io, &t->io);
 	t->exit_done = true;
 }

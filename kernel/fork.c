@@ -82,15 +82,8 @@ static int check_limits(void)
 
 /* ---- the pieces ------------------------------------------------------------------------------ */
 
-void task_attach_mm_counts(struct task *t)
-{
-	t->flt_base_min = (u64)atomic_long_read(&t->thread.mm->min_flt);
-	t->flt_base_maj = (u64)atomic_long_read(&t->thread.mm->maj_flt);
-}
-
-/* The running task is about to leave its mm: what it faulted there goes into the process's sum, and
- * the high-water mark of its memory. Threads share the counts: the last one brings them in. */
-void task_detach_mm_counts(struct task *t)
+/* The running task is about to leave its mm: the high-water mark of its memory is the process's. */
+void task_note_maxrss(struct task *t)
 {
 	struct mm_struct *mm = t->thread.mm;
 	struct process *p = t->proc;
@@ -101,10 +94,6 @@ void task_detach_mm_counts(struct task *t)
 	rss = max(rss, now) << (PAGE_SHIFT - 10);
 	if (rss > p->maxrss_kb)
 		p->maxrss_kb = rss;
-	if (atomic_read(&p->live) <= 1) {
-		p->min_flt += (u64)atomic_long_read(&mm->min_flt) - t->flt_base_min;
-		p->maj_flt += (u64)atomic_long_read(&mm->maj_flt) - t->flt_base_maj;
-	}
 }
 
 /* The running thread's registers, FPU and segment bases; it returns 0 from the system call. */
@@ -147,8 +136,6 @@ static void copy_task_fields(struct task *t, const struct clone_request *rq)
 	t->clear_child_tid = rq->flags & CLONE_CHILD_CLEARTID ? rq->ctid : NULL;
 	if (!(rq->flags & CLONE_VM))
 		rseq_set(t, me->rseq, me->rseq_sig);
-	t->flt_base_min = me->flt_base_min; /* a thread's; else task_attach_mm_counts() */
-	t->flt_base_maj = me->flt_base_maj;
 }
 
 static struct process *copy_process_struct(u64 flags)
@@ -211,8 +198,6 @@ static int copy_mm(struct task *t, u64 flags)
 			return (int)PTR_ERR(mm);
 	}
 	t->thread.mm = t->thread.active_mm = mm;
-	if (!(flags & CLONE_THREAD))
-		task_attach_mm_counts(t);
 	return 0;
 }
 

@@ -75,8 +75,7 @@ struct fpu_state *fpu_state_alloc(void);
 
 /* --- fork.c, exit.c, exec.c */
 void exit_mm_release(struct task *t); /* robust list, clear_child_tid, vfork parent */
-void task_attach_mm_counts(struct task *t);
-void task_detach_mm_counts(struct task *t);
+void task_note_maxrss(struct task *t);
 int kernel_execve(const char *path, const char *const *argv, const char *const *envp);
 void complete_vfork(struct task *t);
 void thread_enter_user(struct task *t) __noreturn;

@@ -207,11 +207,13 @@ SYSCALL2(getrusage, int, who, struct rusage __user *, uru)
 		usage_self(p, &ru, &u, &s);
 		ru.maxrss = max(ru.maxrss, mm_maxrss_kb(current_mm()));
 		break;
-	case 1: /* RUSAGE_THREAD: faults are counted by space, so they are the process's */
+	case 1: /* RUSAGE_THREAD */
 		usage_self(p, &ru, &u, &s);
 		ru.maxrss = max(ru.maxrss, mm_maxrss_kb(current_mm()));
 		ru.nvcsw = (s64)current->thread.nvcsw;
 		ru.nivcsw = (s64)current->thread.nivcsw;
+		ru.minflt = (s64)current->thread.min_flt;
+		ru.majflt = (s64)current->thread.maj_flt;
 		task_cpu_ns(current, &u, &s);
 		break;
 	case -1: /* RUSAGE_CHILDREN */

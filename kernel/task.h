@@ -188,10 +188,8 @@ struct task {
 	bool randomized; /* at exec */
 	int pdeath_signal;
 	bool no_new_privs;
-	u64 min_flt, maj_flt;
 	struct io_counts io;
 	u64 trap_nr, trap_err, trap_cr2; /* of the last fault that became a signal (sigcontext) */
-	u64 flt_base_min, flt_base_maj;  /* the mm's counts when it was attached */
 	bool in_execve;
 	struct trapframe *tf; /* user registers at the last entry: the top of the kernel stack */
 };

@@ -401,9 +401,9 @@ vm_fault_t handle_mm_fault(struct mm_struct *mm, vaddr_t addr, unsigned int faul
 		return ret;
 	if (f.major) {
 		count_event(PGMAJFAULT);
-		atomic_long_inc(&mm->maj_flt);
+		current_thread()->maj_flt++;
 		return VM_FAULT_MAJOR;
 	}
-	atomic_long_inc(&mm->min_flt);
+	current_thread()->min_flt++;
 	return VM_FAULT_DONE;
 }

@@ -104,7 +104,6 @@ struct mm_struct {
 
 	u64 cpu_mask; /* CPUs that have it loaded (atomic bits) */
 	atomic_long_t tlb_gen;
-	atomic_long_t min_flt, maj_flt;
 	bool oom_victim;
 };
 

@@ -127,15 +127,29 @@ def check_driver():
     return problems, None
 
 
+def user_tests():
+    """The text of the user tests, without comments."""
+    text = ""
+    for folder, _, names in sorted(os.walk(os.path.join(ROOT, "tests/user"))):
+        for name in sorted(names):
+            if name.endswith((".c", ".def")):
+                with open(os.path.join(folder, name)) as f:
+                    text += re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    return text
+
+
 def check_syscalls():
-    """docs/syscalls.md names exactly the calls that the kernel has."""
+    """docs/syscalls.md names exactly the calls that the kernel has, and a user test calls each."""
     with open(os.path.join(ROOT, "kernel/syscall_list.h")) as f:
         calls = set(re.findall(r"^(?:S|OLD)\(\d+, (\w+)", f.read(), re.M))
     with open(os.path.join(ROOT, "docs/syscalls.md")) as f:
         rows = [line.split("|")[1] for line in f if line.startswith("| ") and not line.startswith("| call")]
     named = {name.strip() for row in rows for name in row.split(",")}
+    tests = user_tests()
+    untested = [n for n in sorted(calls) if not re.search(rf"\b{n}\(|\bSYS_{n}\b|^\t[EU]\(\S+ {n},", tests, re.M)]
     return [f"docs/syscalls.md: {name} is not in its tables" for name in sorted(calls - named)] + \
-        [f"docs/syscalls.md: there is no call {name}" for name in sorted(named - calls)], None
+        [f"docs/syscalls.md: there is no call {name}" for name in sorted(named - calls)] + \
+        [f"tests/user: no test calls {name}" for name in untested], None
 
 
 def check_proc():

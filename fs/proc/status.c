@@ -221,7 +221,7 @@ static void stat_times(struct seq_file *m, struct proc_inode *pi)
 {
 	struct task *t = pi->task;
 	struct process *p = t->proc;
-	u64 min_flt = t->min_flt, maj_flt = t->maj_flt, cmin = 0, cmaj = 0;
+	u64 min_flt = t->thread.min_flt, maj_flt = t->thread.maj_flt, cmin = 0, cmaj = 0;
 	u64 utime, stime, cutime = 0, cstime = 0;
 
 	if (pi->group) {

@@ -59,6 +59,7 @@ struct thread {
 	u64 sum_exec_ns;        /* CPU time in all */
 	u64 utime_ns, stime_ns; /* split by ticks */
 	u64 nvcsw, nivcsw;
+	u64 min_flt, maj_flt;   /* page faults */
 	struct rb_node rq_node; /* (r) */
 	bool in_user;           /* the tick charges utime if it found user mode */
 

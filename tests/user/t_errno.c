@@ -338,7 +338,7 @@ static void run_entry(const struct entry *e, pid_t parent, volatile int *result)
 	*result = 0;
 	long r = syscall(e->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	*result = r == -1 && !(e->nr == SYS_getpriority && !errno) ? errno : 0;
-	_exit(0);
+	syscall(SYS_exit_group, 0);
 }
 
 static void run_table(const struct entry *e, size_t n, bool fresh)

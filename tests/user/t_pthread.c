@@ -406,3 +406,37 @@ TEST(many, "threads that leak: stacks, numbers, or memory")
 		ut_msleep(1);
 	CHECK_EQ(ut_status(getpid(), "Threads"), 1);
 }
+
+static long thread_faults(void)
+{
+	struct rusage ru;
+
+	OK(getrusage(RUSAGE_THREAD, &ru));
+	return ru.ru_minflt;
+}
+
+static void *touch_64(void *p)
+{
+	long before = thread_faults();
+
+	for (size_t i = 0; i < 64; i++)
+		((volatile char *)p)[i * PAGE] = 1;
+	return (void *)(thread_faults() - before);
+}
+
+TEST(rusage_thread, "the faults of one thread counted for another, or lost with it")
+{
+	char *p = ut_map(64 * PAGE);
+	long own, all = ut_minflt();
+	void *its;
+	pthread_t t;
+
+	own = thread_faults();
+	CHECK_EQ(pthread_create(&t, NULL, touch_64, p), 0);
+	CHECK_EQ(pthread_join(t, &its), 0);
+	own = thread_faults() - own;
+	all = ut_minflt() - all;
+	CHECK((long)its >= 64 && (long)its < 80);
+	CHECK(own < 40);
+	CHECK(all >= (long)its); /* also after the thread has ended */
+}
