@@ -227,7 +227,7 @@ iso: $(ISO_FILE)
 
 export O BUILD MEM SMP APPEND ISO UEFI MACHINE CPU ACCEL
 
-.PHONY: run debug test test-long bench check format clean help
+.PHONY: run debug test test-long mutants bench check format clean help
 run: all $(if $(ISO)$(UEFI),iso)
 	@scripts/qemu run
 
@@ -240,6 +240,10 @@ test:
 
 test-long:
 	@scripts/test --long
+
+mutants:
+	@scripts/setup
+	@scripts/mutants $(if $(ONLY),--only $(ONLY))
 
 bench: all
 	@scripts/qemu bench || [ $$? -eq 33 ] # the guest's own success
@@ -262,6 +266,7 @@ help:
 	@echo '  test        all test groups (scripts/test --help for more)'
 	@echo '  test-long   the same with long random sequences'
 	@echo '  test-oracle the user tests on Linux 6.1 as well, compared (UTEST=mmap,fork)'
+	@echo '  mutants     the kernel with one mistake at a time: do the tests notice? (ONLY=NAME)'
 	@echo '  bench       what operations cost, in instructions'
 	@echo '  check       format, who includes whom, line budgets'
 	@echo '  format      reformat the sources'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Checks that need no boot: format, layering, size budgets, house rules. Prints TAP.
 
-    check.py [NAME...]     format layers sizes headers syscalls
+    check.py [NAME...]     driver format layers sizes headers syscalls mutants
 """
 
 import os
@@ -168,8 +168,16 @@ def check_proc():
     return [f"docs/proc.md: {name} is not in it" for name in sorted(missing)], None
 
 
+def check_mutants():
+    """Each patch of tests/mutants still applies."""
+    done = subprocess.run([os.path.join(ROOT, "scripts/mutants"), "--check"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    return done.stdout.decode().splitlines() if done.returncode else [], None
+
+
 CHECKS = [("driver", check_driver), ("format", check_format), ("layers", check_layers), ("sizes", check_sizes),
-          ("headers", check_headers), ("syscalls", check_syscalls), ("proc", check_proc)]
+          ("headers", check_headers), ("syscalls", check_syscalls), ("proc", check_proc),
+          ("mutants", check_mutants)]
 
 
 def main():

@@ -304,6 +304,9 @@ KTEST(lib, strings, "a terminator that is missing or one too far")
 	EXPECT_EQ(strscpy(buf, "seven77", sizeof(buf)), 7);
 	EXPECT_EQ(strscpy(buf, "eight888", sizeof(buf)), -E2BIG);
 	EXPECT(strcmp(buf, "eight88") == 0);
+	EXPECT_EQ(strnlen(buf, 3), 3);
+	EXPECT_EQ(strnlen(buf, 7), 7);
+	EXPECT_EQ(strnlen(buf, 8), 7);
 	EXPECT(strcmp(strsep(&p, ","), "a") == 0);
 	EXPECT(strcmp(strsep(&p, ","), "") == 0);
 	EXPECT(strcmp(strsep(&p, ","), "bc") == 0);

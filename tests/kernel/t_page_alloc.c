@@ -34,16 +34,17 @@ KTEST(page_alloc, orders_aligned, "a block that is not aligned to its size, or o
 KTEST(page_alloc, zero_means_zero, "a page of __GFP_ZERO with old data in it")
 {
 	for (int i = 0; i < 64; i++) {
-		struct page *p = alloc_page(GFP_KERNEL | __GFP_ZERO);
+		unsigned int order = i % 4;
+		struct page *p = alloc_pages(GFP_KERNEL | __GFP_ZERO, order);
 		u8 *a;
 
 		CHECK(p);
 		a = page_address(p);
-		for (size_t j = 0; j < PAGE_SIZE; j++)
+		for (size_t j = 0; j < PAGE_SIZE << order; j++)
 			if (!EXPECT_EQ(a[j], 0))
 				break;
-		memset(a, 0xee, PAGE_SIZE);
-		free_page_struct(p);
+		memset(a, 0xee, PAGE_SIZE << order);
+		free_pages_block(p, order);
 	}
 }
 

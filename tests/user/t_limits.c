@@ -152,6 +152,20 @@ TEST(proc_limits, "/proc/self/limits that does not show what was set")
 	      NULL);
 }
 
+TEST(memlock_hole, "mlock or munlock over a hole: another answer than ENOMEM")
+{
+	char *p = ut_map_alone(3 * PAGE);
+
+	NEEDS(mlock(p, PAGE));
+	OK(munlock(p, PAGE));
+	OK(munmap(p + PAGE, PAGE));
+	CHECK_ERRNO(mlock(p, 3 * PAGE), ENOMEM);
+	CHECK_ERRNO(munlock(p, 3 * PAGE), ENOMEM);
+	CHECK_ERRNO(mlock(p + PAGE, PAGE), ENOMEM);
+	OK(mlock(p + 2 * PAGE, PAGE));
+	CHECK_EQ(ut_status(getpid(), "VmLck"), 4);
+}
+
 TEST(memlock, "RLIMIT_MEMLOCK not in force for an ordinary user")
 {
 	pid_t pid = CHILD({

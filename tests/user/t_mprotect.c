@@ -19,6 +19,19 @@ TEST(read_only, "a write that goes through after the right is gone (no flush)")
 	CHECK_EQ(p[0], 'y');
 }
 
+TEST(no_exec, "code that runs on after the right to is gone (no flush for that right alone)")
+{
+	unsigned char *p = ut_map_prot(PAGE, PROT_READ | PROT_WRITE);
+
+	p[0] = 0xc3; /* ret */
+	OK(mprotect(p, PAGE, PROT_READ | PROT_EXEC));
+	CHECK_NOFAULT(ut_exec(p));
+	CHECK_NOFAULT(ut_exec(p));
+	OK(mprotect(p, PAGE, PROT_READ));
+	CHECK_FAULT(ut_exec(p), SIGSEGV, SEGV_ACCERR, p);
+	CHECK_NOFAULT(ut_read(p));
+}
+
 TEST(none_and_back, "contents lost while nobody may look")
 {
 	char *p = ut_map_alone(4 * PAGE);
