@@ -21,7 +21,8 @@ __weak unsigned long host_tlb_flushes;
 void (*host_tlb_hook)(vaddr_t va, bool all);
 
 unsigned long __per_cpu_offset[NR_CPUS];
-unsigned int nr_cpu_ids = 1, host_cpu;
+unsigned int nr_cpu_ids = 1;
+__thread unsigned int host_cpu;
 __weak DEFINE_PER_CPU(struct thread *, current_thread_ptr);
 __weak DEFINE_PER_CPU(bool, need_resched_flag);
 __weak DEFINE_PER_CPU(int, irq_depth);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Per-CPU variables on the host: a section that shim.c copies for each CPU but the first. A test
- * chooses the "running" CPU with host_set_cpu().
+ * chooses the "running" CPU with host_set_cpu(), each of its threads for itself.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 extern unsigned long __per_cpu_offset[NR_CPUS];
 extern unsigned int nr_cpu_ids;
-extern unsigned int host_cpu;
+extern __thread unsigned int host_cpu;
 
 /* The compiler must not conclude from &variable that the result points into it. */
 #define per_cpu_ptr(ptr, cpu)                                  \
