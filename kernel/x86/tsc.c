@@ -118,7 +118,13 @@ u64 ns_to_tsc_ticks(u64 ns)
 void udelay(u64 usec)
 {
 	u64 end = rdtsc() + ns_to_tsc_ticks(usec * NSEC_PER_USEC);
+	s64 left;
 
-	while ((s64)(rdtsc() - end) < 0)
+	/* An emulator leaves its fast path at each rdtsc and pause: most of a long delay is counted down in
+	 * between. A round takes about a tick, on no processor less than an eighth of one. */
+	while ((left = (s64)(end - rdtsc())) > 0) {
+		for (u64 rounds = (u64)left / 8; rounds; rounds--)
+			barrier();
 		cpu_relax();
+	}
 }
