@@ -185,3 +185,82 @@ TEST(memlock, "RLIMIT_MEMLOCK not in force for an ordinary user")
 		_exit(77);
 	CHECK_EQ(st, 0);
 }
+
+TEST(address_space, "RLIMIT_AS passed by mmap, mremap, brk, or a stack that grows")
+{
+	struct rlimit r = {64 << 20, 64 << 20};
+	char *p = ut_map(PAGE);
+	void *brk0 = (void *)syscall(SYS_brk, 0);
+
+	OK(setrlimit(RLIMIT_AS, &r));
+	CHECK_ERRNO(sys_mmap(NULL, 64 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		    ENOMEM);
+	CHECK_ERRNO(sys_mmap(NULL, 64 << 20, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0), ENOMEM);
+	CHECK_ERRNO(mremap(p, PAGE, 64 << 20, MREMAP_MAYMOVE), ENOMEM);
+	CHECK_EQ(syscall(SYS_brk, (char *)brk0 + (64 << 20)), brk0);
+	OK(sys_mmap(NULL, 8 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	/* What is replaced does not count twice. */
+	char *q = OK(ut_map(40 << 20));
+	OK(mmap(q, 40 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+}
+
+TEST(data, "RLIMIT_DATA passed by brk or a private writable mapping, or in force for others")
+{
+	struct rlimit r = {8 << 20, 8 << 20};
+	void *brk0 = (void *)syscall(SYS_brk, 0), *ro;
+	const int anon = MAP_PRIVATE | MAP_ANONYMOUS;
+
+	OK(setrlimit(RLIMIT_DATA, &r));
+	CHECK_ERRNO(sys_mmap(NULL, 8 << 20, PROT_READ | PROT_WRITE, anon, -1, 0), ENOMEM);
+	CHECK_EQ(syscall(SYS_brk, (char *)brk0 + (8 << 20)), brk0);
+	ro = OK(sys_mmap(NULL, 8 << 20, PROT_READ, anon, -1, 0));
+	CHECK_ERRNO(sys_mprotect(ro, 8 << 20, PROT_READ | PROT_WRITE), ENOMEM);
+	OK(sys_mmap(NULL, 8 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+}
+
+TEST(fsize_calls, "RLIMIT_FSIZE passed by ftruncate, truncate or fallocate, or by a smaller file")
+{
+	int fd = ut_file("f", "0123456789", 10);
+
+	OK(setrlimit(RLIMIT_FSIZE, &(struct rlimit){5, 5}));
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_ERRNO(ftruncate(fd, 11), EFBIG);
+	CHECK_ERRNO(truncate("f", 11), EFBIG);
+	CHECK_ERRNO(syscall(SYS_fallocate, fd, 0, 0L, 11L), EFBIG);
+	OK(ftruncate(fd, 8)); /* it only shrinks */
+	CHECK_EQ(pwrite(fd, "abcdef", 6, 2), 3);
+	CHECK_ERRNO(pwrite(fd, "abc", 3, 5), EFBIG);
+	signal(SIGXFSZ, SIG_DFL);
+	CHECK_SIGNALED(CHILD({ (void)ftruncate(fd, 11); }), SIGXFSZ);
+}
+
+static volatile sig_atomic_t xcpu;
+
+static void count_xcpu(int sig)
+{
+	(void)sig;
+	xcpu++;
+}
+
+TEST(cpu_hard, "SIGXCPU not sent again each second, or no SIGKILL at the hard limit of RLIMIT_CPU")
+{
+	int result[2];
+	char n = 0;
+
+	OK(pipe(result));
+	pid_t pid = CHILD({
+		signal(SIGXCPU, count_xcpu);
+		OK(setrlimit(RLIMIT_CPU, &(struct rlimit){1, 3}));
+		for (int seen = 0;;)
+			if (xcpu != seen) {
+				seen = xcpu;
+				(void)!write(result[1], "x", 1);
+			}
+	});
+	CHECK_SIGNALED(pid, SIGKILL);
+	OK(close(result[1]));
+	int times = 0;
+	while (read(result[0], &n, 1) == 1)
+		times++;
+	CHECK_EQ(times, 2); /* at 1 s and at 2 s */
+}

@@ -252,3 +252,41 @@ TEST(sysv, "System V segments: shmget, shmat, shmdt, removal")
 	OK(shmdt((void *)p));
 	CHECK_ERRNO(shmat(id, NULL, 0), EINVAL);
 }
+
+#define ADD_SEALS 1033
+#define GET_SEALS 1034
+
+TEST(seals, "a sealed memfd that shrinks, grows, is written, mapped writable, or sealed again")
+{
+	int fd = OK(memfd_create("s", 2 /* MFD_ALLOW_SEALING */)), plain = OK(memfd_create("p", 0));
+	char page[PAGE] = "text";
+
+	CHECK_EQ(fcntl(plain, GET_SEALS), 1);
+	CHECK_ERRNO(fcntl(plain, ADD_SEALS, 2), EPERM);
+	CHECK_EQ(fcntl(fd, GET_SEALS), 0);
+	CHECK_EQ(write(fd, page, PAGE), PAGE);
+	OK(fcntl(fd, ADD_SEALS, 2 /* SHRINK */));
+	CHECK_ERRNO(ftruncate(fd, 10), EPERM);
+	OK(ftruncate(fd, 2 * PAGE));
+	OK(fcntl(fd, ADD_SEALS, 4 /* GROW */));
+	CHECK_ERRNO(ftruncate(fd, 3 * PAGE), EPERM);
+	CHECK_ERRNO(pwrite(fd, page, 1, 2 * PAGE), EPERM);
+	CHECK_ERRNO(syscall(SYS_fallocate, fd, 0, 0L, 3 * PAGE), EPERM);
+	CHECK_EQ(pwrite(fd, page, 5, 0), 5);
+	char *p = OK(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0));
+	CHECK_ERRNO(fcntl(fd, ADD_SEALS, 8 /* WRITE */), EBUSY);
+	OK(munmap(p, PAGE));
+	OK(fcntl(fd, ADD_SEALS, 8));
+	CHECK_ERRNO(pwrite(fd, page, 1, 0), EPERM);
+	CHECK_ERRNO(syscall(SYS_fallocate, fd, 3 /* PUNCH_HOLE */, 0L, PAGE), EPERM);
+	CHECK_ERRNO(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0), EPERM);
+	p = OK(mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, 0));
+	CHECK_STR(p, "text");
+	p[0] = 'n';
+	p = OK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
+	CHECK_ERRNO(mprotect(p, PAGE, RW), EACCES);
+	OK(fcntl(fd, ADD_SEALS, 1 /* SEAL */));
+	CHECK_ERRNO(fcntl(fd, ADD_SEALS, 0x10), EPERM);
+	CHECK_EQ(fcntl(fd, GET_SEALS), 15);
+	CHECK_ERRNO(fcntl(0, GET_SEALS), EINVAL);
+}
