@@ -12,8 +12,9 @@
  * spinlock is taken.
  *
  * All inodes share one spinlock and one queue of waiters. That is a few locks on a teaching machine;
- * a server would want them per inode. Simplified against Linux: POSIX locks that wait for one another
- * in a circle are not found out (EDEADLK), they wait until a signal.
+ * a server would want them per inode. Processes that wait for one another in a circle are found when the
+ * last one begins to wait (EDEADLK): each waiter is listed with what it wants, and who holds that is
+ * looked up anew.
  */
 #include <fs/internal.h>
 #include <fs/vfs.h>
@@ -47,6 +48,13 @@ struct flock { /* the ABI's */
 
 static spinlock_t file_lock_lock = SPINLOCK_INIT(LOCK_FS);
 static DEFINE_WAIT_QUEUE(file_lock_wait);
+
+struct lock_wait {
+	struct list_head node;
+	struct inode *inode;
+	const struct file_lock *want;
+};
+static LIST_HEAD(lock_waits); /* (file_lock_lock) */
 
 static bool overlaps(const struct file_lock *a, const struct file_lock *b)
 {
@@ -152,6 +160,52 @@ static bool has_conflict(struct inode *inode, const struct file_lock *want)
 	return find_conflict_locked(inode, want);
 }
 
+static const struct lock_wait *wait_of_locked(const void *owner)
+{
+	const struct lock_wait *w;
+
+	list_for_each_entry(w, &lock_waits, node)
+		if (w->want->owner == owner)
+			return w;
+	return NULL;
+}
+
+/* Linux follows a circle ten steps, too; locks of open files (pid -1) have no owner that waits. */
+static bool would_deadlock_locked(const struct lock_wait *w)
+{
+	const struct lock_wait *at = w;
+
+	if (w->want->kind != LOCK_KIND_POSIX || w->want->pid < 0)
+		return false;
+	for (int i = 0; at && i < 10; i++) {
+		const struct file_lock *l = find_conflict_locked(at->inode, at->want);
+
+		if (!l || l->owner == w->want->owner)
+			return l;
+		at = wait_of_locked(l->owner);
+	}
+	return false;
+}
+
+static int wait_for_lock(struct inode *inode, const struct file_lock *want)
+{
+	struct lock_wait w = {.inode = inode, .want = want};
+	int err;
+
+	spin_lock(&file_lock_lock);
+	bool deadlock = would_deadlock_locked(&w);
+	if (!deadlock)
+		list_add(&w.node, &lock_waits);
+	spin_unlock(&file_lock_lock);
+	if (deadlock)
+		return -EDEADLK;
+	err = wait_event_interruptible(file_lock_wait, !has_conflict(inode, want));
+	spin_lock(&file_lock_lock);
+	list_del(&w.node);
+	spin_unlock(&file_lock_lock);
+	return err;
+}
+
 static int set_lock(struct inode *inode, const struct file_lock *want, bool wait)
 {
 	struct file_lock *fresh = kmalloc(sizeof(*fresh), GFP_KERNEL);
@@ -162,7 +216,7 @@ static int set_lock(struct inode *inode, const struct file_lock *want, bool wait
 		err = try_lock(inode, want, &fresh, &spare);
 		if (err != -EAGAIN || !wait)
 			break;
-		err = wait_event_interruptible(file_lock_wait, !has_conflict(inode, want));
+		err = wait_for_lock(inode, want);
 	}
 	kfree(fresh);
 	kfree(spare);

@@ -141,6 +141,38 @@ TEST(ofd_locks, "a lock of an open file that the process shares, or that ends wi
 	CHECK_EXIT(pid, 0);
 }
 
+static int lock_byte(int fd, int cmd, off_t at)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_start = at, .l_len = 1};
+
+	return fcntl(fd, cmd, &l);
+}
+
+TEST(deadlock, "processes that wait for one another's locks for ever, or are told so without need")
+{
+	int fd = ut_file("f", "0123456789", 10);
+
+	OK(lock_byte(fd, F_SETLK, 0));
+	pid_t pid = CHILD({
+		OK(lock_byte(fd, F_SETLK, 1));
+		OK(lock_byte(fd, F_SETLKW, 0)); /* until the parent lets go of it */
+	});
+	ut_wait_state(pid, 'S');
+	pid_t third = CHILD({
+		OK(lock_byte(fd, F_SETLK, 2));
+		OK(lock_byte(fd, F_SETLKW, 1)); /* no circle, only a queue */
+	});
+	ut_wait_state(third, 'S');
+	CHECK_ERRNO(lock_byte(fd, F_SETLKW, 1), EDEADLK);
+	CHECK_ERRNO(lock_byte(fd, F_SETLKW, 2), EDEADLK); /* by two steps */
+	CHECK_ERRNO(lock_byte(fd, F_SETLK, 1), EAGAIN);
+	struct flock un = {.l_type = F_UNLCK};
+	OK(fcntl(fd, F_SETLK, &un));
+	CHECK_EXIT(pid, 0);
+	CHECK_EXIT(third, 0);
+	OK(lock_byte(fd, F_SETLKW, 1));
+}
+
 TEST(tmpfile, "O_TMPFILE: a file with a name, or one that cannot be given a name")
 {
 	int fd = open(".", O_TMPFILE | O_RDWR, 0640);
