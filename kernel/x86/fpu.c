@@ -276,6 +276,9 @@ int fpu_restore_from_user(struct fpu_state *s, const void __user *fpstate)
 	err = frame_size(fpstate, &sw, &size);
 	if (err)
 		return err;
+	/* FXRSTOR and XRSTOR, which this stands for, want it aligned. */
+	if ((u64)fpstate & (size == FXSAVE_SIZE ? 15 : 63))
+		return -EINVAL;
 	if (copy_from_user(&new_, fpstate, size))
 		return -EFAULT;
 	err = check_state(&new_, size);

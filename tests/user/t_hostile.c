@@ -7,6 +7,7 @@
 #include "utest.h"
 
 #include <asm/prctl.h>
+#include <dirent.h>
 #include <sched.h>
 #include <sys/auxv.h>
 #include <sys/ucontext.h>
@@ -506,6 +507,35 @@ static void f_fp_no_magic(ucontext_t *uc)
 {
 	memset(FP(uc) + 464, 0, 48);
 }
+static void f_mxcsr(ucontext_t *uc)
+{
+	uint32_t reserved = 0xffff0000;
+
+	memcpy(FP(uc) + 24, &reserved, 4);
+}
+static void f_fp_unaligned(ucontext_t *uc)
+{
+	uc->uc_mcontext.fpregs = (void *)(FP(uc) + 8);
+}
+static void f_fp_cut(ucontext_t *uc)
+{
+	char *p = ut_map_alone(PAGE); /* what follows is a hole */
+
+	memcpy(p + PAGE - 512, FP(uc), 512);
+	uc->uc_mcontext.fpregs = (void *)(p + PAGE - 512);
+}
+static void f_rip_vsyscall(ucontext_t *uc)
+{
+	REG(uc, RIP) = (long)0xffffffffff600000;
+}
+static void f_rip_null(ucontext_t *uc)
+{
+	REG(uc, RIP) = 0;
+}
+static void f_trap_flag(ucontext_t *uc)
+{
+	REG(uc, EFL) |= 0x100;
+}
 static void f_altstack(ucontext_t *uc)
 {
 	memset(&uc->uc_stack, 0x5a, sizeof(uc->uc_stack));
@@ -516,6 +546,8 @@ static void f_flags(ucontext_t *uc)
 	REG(uc, EFL) &= ~0x200L;
 	REG(uc, EFL) &= ~0x400L;
 }
+
+#define EITHER (-1) /* SIGSEGV or nothing */
 
 TEST(sigreturn, "a forged signal frame that is believed, or a harmless one that is not")
 {
@@ -542,6 +574,12 @@ TEST(sigreturn, "a forged signal frame that is believed, or a harmless one that 
 		{"reserved header", f_fp_reserved, SIGSEGV},
 		{"unknown features", f_fp_features, SIGSEGV},
 		{"no magic", f_fp_no_magic, 0},
+		{"reserved bits of MXCSR", f_mxcsr, EITHER}, /* TCG's XRSTOR takes them */
+		{"fpu state not aligned", f_fp_unaligned, SIGSEGV},
+		{"fpu state cut by a hole", f_fp_cut, SIGSEGV},
+		{"rip in the page of vsyscalls", f_rip_vsyscall, SIGSEGV},
+		{"rip null", f_rip_null, SIGSEGV},
+		{"single step", f_trap_flag, SIGTRAP},
 		{"altstack", f_altstack, 0},
 		{"flags", f_flags, 0},
 	};
@@ -549,6 +587,8 @@ TEST(sigreturn, "a forged signal frame that is believed, or a harmless one that 
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
 		int status = forged(t[i].fn);
 
+		if (t[i].sig == EITHER)
+			continue;
 		if (t[i].sig ? !WIFSIGNALED(status) || WTERMSIG(status) != t[i].sig :
 			       !WIFEXITED(status) || WEXITSTATUS(status))
 			FAIL("%s: wait status %#x", t[i].name, status);
@@ -635,4 +675,104 @@ TEST(timer_storm, "an interval timer so short that nothing else gets done")
 	it = (struct itimerval){{0, 0}, {0, 0}};
 	OK(setitimer(ITIMER_REAL, &it, NULL));
 	CHECK(ut_now_ms() - start < 20000);
+}
+
+/* ---- more processes than there may be ----------------------------------------------------------- */
+
+static void bomb(void)
+{
+	for (int i = 0; i < 200; i++)
+		(void)!fork();
+}
+
+/* Processes of a user. */
+static int count_of(uid_t uid)
+{
+	DIR *d = opendir("/proc");
+	char path[300];
+	struct dirent *e;
+	struct stat st;
+	int n = 0;
+
+	while ((e = readdir(d))) {
+		snprintf(path, sizeof(path), "/proc/%s", e->d_name);
+		n += atoi(e->d_name) > 0 && stat(path, &st) == 0 && st.st_uid == uid;
+	}
+	closedir(d);
+	return n;
+}
+
+TEST(fork_bomb, "a fork bomb that makes more processes than RLIMIT_NPROC, or that nobody survives")
+{
+	pid_t pid = CHILD({
+		OK(setrlimit(RLIMIT_NPROC, &(struct rlimit){30, 30}));
+		OK(setpgid(0, 0));
+		OK(setuid(4711));
+		bomb();
+		pause();
+	});
+
+	for (int i = 0; i < 20 && count_of(4711) < 30; i++)
+		ut_msleep(10);
+	CHECK_EQ(count_of(4711), 30);
+	/* others go on */
+	CHECK_EXIT(CHILD({}), 0);
+	OK(kill(-pid, SIGKILL));
+	CHECK_SIGNALED(pid, SIGKILL);
+	for (int i = 0; i < 100 && count_of(4711); i++)
+		ut_msleep(10);
+	CHECK_EQ(count_of(4711), 0);
+}
+
+/* ---- the stack's guard ---------------------------------------------------------------------------- */
+
+static int depth;
+
+static __attribute__((noinline)) int recurse(volatile char *above)
+{
+	volatile char here[2048];
+
+	here[0] = *above;
+	depth++;
+	return depth < 1 << 20 ? recurse(here) + here[0] : 0;
+}
+
+TEST(stack_overflow, "a stack that grows into what lies below it, or without an end")
+{
+	pid_t pid = CHILD({
+		char c = 0;
+
+		OK(setrlimit(RLIMIT_STACK, &(struct rlimit){256 << 10, 256 << 10}));
+		recurse(&c);
+	});
+
+	CHECK_SIGNALED(pid, SIGSEGV);
+	/* a jump over the guard into a neighbour's memory: there has to be a gap */
+	pid = CHILD({
+		char *sp = __builtin_frame_address(0);
+		char *below_it = (char *)((uintptr_t)sp & ~(PAGE - 1)) - 64 * PAGE;
+
+		OK(mmap(below_it, PAGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+		CHECK_FAULT(ut_write(below_it + PAGE), SIGSEGV, SEGV_MAPERR, below_it + PAGE);
+	});
+	CHECK_EXIT(pid, 0);
+}
+
+TEST(page_zero, "a page at address 0, which a NULL of the kernel's would lead to")
+{
+	CHECK_FAULT(ut_read((void *)8), SIGSEGV, SEGV_MAPERR, (void *)8);
+	pid_t pid = CHILD({
+		OK(setuid(4711));
+		CHECK_ERRNO(sys_mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			    EPERM);
+		CHECK_ERRNO(sys_mmap((void *)0x8000, PAGE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			    EPERM);
+		/* a hint is moved up */
+		CHECK((uintptr_t)sys_mmap((void *)0x1000, PAGE, PROT_READ,
+					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) >= 65536);
+	});
+	CHECK_EXIT(pid, 0);
 }
