@@ -40,12 +40,12 @@
 
 /* Shared by the processes of a round. */
 static struct shared {
-	uint64_t calls;
 	pid_t pids[MAX_PIDS]; /* that they may signal and wait for */
 	uint32_t next_pid;
 	char memory[8192]; /* for futexes */
 } * shared;
 
+static uint64_t *made;  /* calls of the round; apart, where no argument leads to */
 static char *area;      /* for arguments; a hole behind it */
 static char *arena;     /* to be mapped, unmapped and changed */
 static char *read_only; /* a page */
@@ -675,7 +675,7 @@ static long call(long nr, const uint64_t *a)
 	register uint64_t r9 __asm__("r9") = a[5];
 	long ret;
 
-	__atomic_fetch_add(&shared->calls, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(made, 1, __ATOMIC_RELAXED);
 	if (verbose)
 		log_call(nr, a);
 	__asm__ __volatile__("syscall"
@@ -742,7 +742,7 @@ static void make_thread(void)
 		}
 		depth--;
 	} else {
-		__atomic_fetch_add(&shared->calls, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(made, 1, __ATOMIC_RELAXED);
 		pid = clone(thread_main, stacks[next++] + sizeof(stacks[0]), flags, NULL);
 	}
 	if (pid > 0)
@@ -826,7 +826,7 @@ static void touch(void)
 {
 	volatile char *p = arena + below(ARENA_PAGES * PAGE);
 
-	__atomic_fetch_add(&shared->calls, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(made, 1, __ATOMIC_RELAXED);
 	if (depth == 0 && sigsetjmp(touched, 1) == 0) {
 		touching = 1;
 		if (chance(50))
@@ -1083,6 +1083,8 @@ int main(void)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	memset(shared, 0, sizeof(*shared));
+	made = OK(mmap((void *)0x300000000000, PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	/* far from all else, which wrong lengths would take along */
 	arena = OK(mmap((void *)0x200000000000, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
@@ -1091,20 +1093,20 @@ int main(void)
 	memset(area, 0, AREA_PAGES * PAGE);
 	OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
 	for_each_process(note_known, known);
-	for (; shared->calls < calls && !bad; round++) {
+	for (; *made < calls && !bad; round++) {
 		run_round(seed, round, known);
 		if (round == first + 3) {
 			ledger_begin();
 		} else if (round > first + 3 && round % (uint64_t)check_every == 0) {
 			bad = ledger_differs();
 		}
-		if (shared->calls - noted > 100000) {
-			noted = shared->calls;
+		if (*made - noted > 100000) {
+			noted = *made;
 			ut_note("%lu calls, %lu rounds", (unsigned long)noted,
 				(unsigned long)(round + 1 - first));
 		}
 	}
-	ut_note("%lu calls in %lu rounds, the last one is %lu", (unsigned long)shared->calls,
+	ut_note("%lu calls in %lu rounds, the last one is %lu", (unsigned long)*made,
 		(unsigned long)(round - first), (unsigned long)(round - 1));
 	if (bad)
 		ut_note("again: fuzz.seed=%lu fuzz.calls=%lu fuzz.round=%lu", (unsigned long)seed,
