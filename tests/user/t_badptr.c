@@ -13,7 +13,6 @@
 
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/shm.h>
 #include <sys/statfs.h>
 #include <sys/sysinfo.h>
 #include <sys/times.h>
@@ -21,7 +20,7 @@
 #include <termios.h>
 
 static char page[PAGE] __attribute__((aligned(4096)));
-static int file_fd, other_fd, pipe_r, pipe_w, dir_fd, null_fd, tty_fd, segment, self;
+static int file_fd, other_fd, pipe_r, pipe_w, dir_fd, null_fd, tty_fd, self;
 static char *edge; /* the end of a writable page, before a hole */
 static char *read_only;
 
@@ -219,7 +218,8 @@ static const struct call calls[] = {
 	CALL(execveat, NUM(AT_FDCWD), STR("/no/such/file"), R0(8), R0(8), NUM(0)),
 	CALL(copy_file_range, FD(file_fd), W0(8), FD(other_fd), W0(8), NUM(5), NUM(0)),
 	BAD(clone3, R(88), NUM(88)),
-	CALL(shmctl, FD(segment), NUM(2 /* IPC_STAT */), W(112)),
+	CALL(shmctl, NUM(0), NUM(3 /* IPC_INFO */), W(72)),
+	CALL(shmctl, NUM(0), NUM(14 /* SHM_INFO */), W(48)),
 	BAD(clock_settime, NUM(CLOCK_REALTIME), R(TS)),
 	BAD(settimeofday, R0(16), R0(8)),
 	CALL(prctl, NUM(2 /* GET_PDEATHSIG */), W(4)),
@@ -396,9 +396,6 @@ static void set_up(void)
 	null_fd = OK(open("/dev/null", O_RDWR));
 	other_fd = ut_file("other", "", 0);
 	self = getpid();
-	segment = shmget(IPC_PRIVATE, PAGE, 0600);
-	if (segment >= 0) /* it goes when we do */
-		OK(shmat(segment, NULL, 0)), OK(shmctl(segment, IPC_RMID, NULL));
 	tty_fd = open("/dev/ttyS0", O_RDWR | O_NOCTTY | O_NONBLOCK);
 	char *p = ut_map_alone(PAGE);
 	memset(p, 1, PAGE);
