@@ -247,6 +247,8 @@ SERIAL = [
     ("Ctrl-D ends the input", "\x04", ""),
     ("Ctrl-D hands over part of a line", "echo re''ady; dd bs=100 count=1 2>/dev/null | wc -c\n", r"ready\s", False),
     ("which has no newline", "part\x04", r"part4\b"),
+    ("a line typed ahead", "echo re''ady; sleep 1; read a; read b; echo \"got <$a> <$b>\"\n", r"ready\s", False),
+    ("is out of reach of DEL", "keep\n\x7f\x7f\x7f\x7fnext\n", r"got <keep> <next>"),
     ("Ctrl-\\ dumps", TAIL, TAIL_STARTED, False),
     ("with SIGQUIT", "\x1c", r"\^\\"),
     ("and status 131", "echo code $?\n", r"code 131\b"),

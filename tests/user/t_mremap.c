@@ -222,3 +222,27 @@ TEST_MEM(realloc_large, 64, "the C library's realloc of large blocks")
 			break;
 		}
 }
+
+static long committed(void)
+{
+	static char buf[8192];
+	char *p;
+
+	OK(ut_slurp("/proc/meminfo", buf, sizeof(buf)));
+	REQUIRE((p = strstr(buf, "Committed_AS:")));
+	return atol(p + 13);
+}
+
+TEST_MEM(commit, 48, "what mremap adds or gives back not promised, or promised for ever")
+{
+	char *p = ut_map(PAGE);
+	long before = committed(), grown;
+
+	p = OK(mremap(p, PAGE, 32 << 20, MREMAP_MAYMOVE));
+	grown = committed() - before;
+	CHECK(grown > (30 << 10) && grown < (34 << 10)); /* the counter may lag a little behind */
+	p = OK(mremap(p, 32 << 20, PAGE, 0));
+	grown = committed() - before;
+	CHECK(grown > -(2 << 10) && grown < (2 << 10));
+	OK(munmap(p, PAGE));
+}
