@@ -186,7 +186,7 @@ TEST(memlock, "RLIMIT_MEMLOCK not in force for an ordinary user")
 	CHECK_EQ(st, 0);
 }
 
-TEST(address_space, "RLIMIT_AS passed by mmap, mremap, brk, or a stack that grows")
+TEST_MEM(address_space, 128, "RLIMIT_AS passed by mmap, mremap, brk, or a stack that grows")
 {
 	struct rlimit r = {64 << 20, 64 << 20};
 	char *p = ut_map(PAGE);
