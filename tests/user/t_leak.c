@@ -200,7 +200,8 @@ static void look_at_fault(int sig, siginfo_t *si, void *context)
 	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2; /* behind ud2 */
 }
 
-TEST(signal_frames, "a signal's frame or siginfo with bytes that the kernel has not written")
+TEST_MEM(signal_frames, 24,
+	 "a signal's frame or siginfo with bytes that the kernel has not written")
 {
 	struct sigaction sa = {.sa_sigaction = look_at_frame, .sa_flags = SA_SIGINFO};
 	struct itimerval it = {{0, 0}, {0, 1000}};
@@ -236,7 +237,8 @@ TEST(signal_frames, "a signal's frame or siginfo with bytes that the kernel has 
 	CHECK_EQ(seen, 7);
 }
 
-TEST(siginfos, "a siginfo that sigtimedwait or waitid gives out with bytes that are not its own")
+TEST_MEM(siginfos, 24,
+	 "a siginfo that sigtimedwait or waitid gives out with bytes that are not its own")
 {
 	struct timespec none = {0, 0};
 	siginfo_t si;
@@ -267,7 +269,7 @@ TEST(siginfos, "a siginfo that sigtimedwait or waitid gives out with bytes that 
 	check_clean("SIGCHLD", &si, sizeof(si));
 }
 
-TEST(directories, "a directory entry's tail, or a link's text, with bytes of the kernel's")
+TEST_MEM(directories, 24, "a directory entry's tail, or a link's text, with bytes of the kernel's")
 {
 	static const char *const dirs[] = {".", "/", "/proc", "/proc/self/fd", "/dev", "/sys"};
 	static char buf[8192];
@@ -304,7 +306,7 @@ TEST(directories, "a directory entry's tail, or a link's text, with bytes of the
 		CHECK_EQ(buf[i], 0x11);
 }
 
-TEST(texts, "a file of /proc with bytes that are no text")
+TEST_MEM(texts, 24, "a file of /proc with bytes that are no text")
 {
 	static const char *const files[] = {
 		"/proc/self/maps",    "/proc/self/smaps",   "/proc/self/status",
