@@ -56,28 +56,35 @@ static int check_request(const struct clone_request *rq)
 
 /* ---- limits -------------------------------------------------------------------------------- */
 
-static unsigned long user_threads(kuid_t uid)
+static unsigned long user_threads_locked(kuid_t uid)
 {
 	unsigned long n = 0;
 	struct process *p;
 
-	guard_irq(&tasklist_lock);
+	assert_spin_held(&tasklist_lock);
 	list_for_each_entry(p, &all_processes, all_node)
 		if (p->leader->cred.uid == uid)
 			n += (unsigned long)p->nr_threads;
 	return n;
 }
 
-static int check_limits(void)
+static int check_nproc_locked(void)
 {
 	unsigned long limit = rlimit(RLIMIT_NPROC);
 
-	if (nr_threads_all() >= max_threads())
-		return -EAGAIN;
 	if (limit != RLIM_INFINITY && current->cred.uid != 0 && !capable(CAP_SYS_RESOURCE) &&
-	    !capable(CAP_SYS_ADMIN) && user_threads(current->cred.uid) >= limit)
+	    !capable(CAP_SYS_ADMIN) && user_threads_locked(current->cred.uid) >= limit)
 		return -EAGAIN;
 	return 0;
+}
+
+/* Before any work; publish() asks again, as others may have come meanwhile. */
+static int check_limits(void)
+{
+	if (nr_threads_all() >= max_threads())
+		return -EAGAIN;
+	guard_irq(&tasklist_lock);
+	return check_nproc_locked();
 }
 
 /* ---- the pieces ------------------------------------------------------------------------------ */
@@ -244,6 +251,8 @@ static int publish(struct task *t, const struct clone_request *rq)
 	guard_irq(&tasklist_lock);
 	if (signal_pending())
 		return -ERESTARTNOINTR;
+	if (check_nproc_locked())
+		return -EAGAIN;
 	if (!(rq->flags & CLONE_THREAD)) {
 		parent = rq->flags & CLONE_PARENT ? me->parent : me;
 		p->pgid = me->pgid;
