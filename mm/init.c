@@ -252,10 +252,7 @@ void mm_print_usage(void)
 void mm_init_cpu(unsigned int cpu)
 {
 	for (unsigned int zone = 0; zone < MAX_NR_ZONES; zone++)
-		for (unsigned int mt = 0; mt < MIGRATE_PCPTYPES; mt++)
-			per_cpu_ptr(&pcp_pages[zone], cpu)->list[mt].count = 0;
-	kstack_init_cpu(cpu);
-	*per_cpu_ptr(&vmstat_cpu, cpu) = (struct vmstat_cpu){0};
+		per_cpu_ptr(&pcp_pages[zone], cpu)->high = node_data[0].zones[zone].pcp_high;
 }
 
 void mm_init_early(paddr_t device, size_t device_size)

@@ -17,8 +17,7 @@
  */
 void mm_init_early(paddr_t device, size_t size);
 
-/* Before another CPU starts: its per-CPU area is a copy of the boot CPU's, and must not own the pages
- * that that one owns. */
+/* Before another CPU starts, whose per-CPU area is as it was linked: no pages, no stacks, no counts. */
 void mm_init_cpu(unsigned int cpu);
 void mm_print_usage(void);
 /* The nth part of the kernel's image, from 0 up: "code", "rodata" ..., or NULL behind the last. */

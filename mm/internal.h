@@ -83,7 +83,6 @@ static inline unsigned int gfp_migratetype(gfp_t gfp)
 void vmemmap_init(void);    /* mm/init.c: maps the page array of all present granules */
 void page_alloc_init(void); /* zones, and the free memory of memblock into them */
 void page_lock_init(void);
-void kstack_init_cpu(unsigned int cpu);
 
 /* ---- kernel mappings (mm/kmap.c) ---- */
 

@@ -364,11 +364,6 @@ void kstack_drain(void)
 	}
 }
 
-void kstack_init_cpu(unsigned int cpu)
-{
-	per_cpu_ptr(&kstack_cache, cpu)->nr = 0;
-}
-
 /* For the oops: whoever holds the lock may be the one who crashed, so it is only tried. */
 void *kstack_guard_hit(vaddr_t addr)
 {
