@@ -213,16 +213,20 @@ static bool access_allowed(const struct fault *f)
 	return vm & VM_ACCESS; /* x86 cannot forbid reading alone */
 }
 
+static vm_fault_t again_with_mmap_lock(struct fault *f)
+{
+	f->need_mmap = true;
+	f->again = AGAIN_NOW;
+	return VM_FAULT_RETRY;
+}
+
 /* What a write to private memory needs beforehand: the anon_vma that its pages will name. */
 static vm_fault_t prepare_anon(struct fault *f)
 {
 	if (likely(f->vma->anon_vma))
 		return VM_FAULT_DONE;
-	if (!f->mmap_locked) { /* it may share its neighbours' */
-		f->need_mmap = true;
-		f->again = AGAIN_NOW;
-		return VM_FAULT_RETRY;
-	}
+	if (!f->mmap_locked) /* it may share its neighbours' */
+		return again_with_mmap_lock(f);
 	return anon_vma_prepare(f->vma) ? VM_FAULT_OOM : VM_FAULT_DONE;
 }
 
@@ -263,6 +267,9 @@ static vm_fault_t fault_in_vma(struct fault *f)
 		return fault_none(f);
 	if (unlikely(!pte_present(f->orig)))
 		return fault_swap_in(f);
+	/* mprotect has changed the vma and not yet the entries: it has mmap_lock. */
+	if (unlikely(pte_protnone(f->orig)) && !WARN_ON_ONCE(f->mmap_locked))
+		return again_with_mmap_lock(f);
 	if (fault_is_write(f) && !pte_write(f->orig))
 		return fault_write_protected(f);
 	return fault_spurious(f);
