@@ -6,11 +6,12 @@
  *
  * Idea. The lock is a bit; the sleepers of all pages share a few queues, chosen by a hash of the
  * page. PG_waiters says that somebody may be asleep, so that an unlock which nobody waits for
- * touches no queue. A sleeper's entry names the page and the bit, and only those that match wake.
+ * touches no queue. A sleeper's entry names the page, and only those that match wake.
  *
  * No wake-up is lost: the sleeper queues itself, sets PG_waiters, and then looks at the bit again;
  * the waker clears the bit, then looks at PG_waiters (both with full barriers). The waker clears
- * PG_waiters and wakes all sleepers of that page; those who go back to sleep set it again.
+ * PG_waiters and wakes all sleepers of that page, whichever bit they wait for: the mark is for both.
+ * Those who go back to sleep set it again.
  *
  * Locking: the page lock is ordered after the vma lock and before i_mmap (lock_class.h). It may be
  * released by another thread than took it (the end of I/O), so the lock checker checks the order
@@ -29,7 +30,7 @@ static struct wait_queue page_queues[1 << PAGE_WAIT_BITS];
 
 struct page_wait {
 	struct wait_entry entry;
-	unsigned long key;
+	const struct page *page;
 };
 
 static struct wait_queue *page_queue(const struct page *p)
@@ -37,31 +38,25 @@ static struct wait_queue *page_queue(const struct page *p)
 	return &page_queues[hash_ptr(p, PAGE_WAIT_BITS)];
 }
 
-/* struct page is 32-byte aligned: room for the number of a flag bit. */
-static unsigned long page_key(const struct page *p, enum page_flag bit)
-{
-	return (unsigned long)p | bit;
-}
-
 static bool page_wake_func(struct wait_entry *we, unsigned long key)
 {
-	if (container_of(we, struct page_wait, entry)->key != key)
+	if ((unsigned long)container_of(we, struct page_wait, entry)->page != key)
 		return false;
 	thread_wake(we->thread);
 	return true;
 }
 
-static void page_wake(struct page *p, enum page_flag bit)
+static void page_wake(struct page *p)
 {
-	__atomic_fetch_and(&p->flags, ~(1u << PG_waiters), __ATOMIC_SEQ_CST);
-	wake_up_key(page_queue(p), 0, page_key(p, bit));
+	ClearPageWaiters(p);
+	wake_up_key(page_queue(p), 0, (unsigned long)p);
 }
 
 /* Sleeps until the bit is clear, or, with lock, until it was clear and is ours. */
 static int page_wait_bit(struct page *p, enum page_flag bit, bool lock, enum thread_state state)
 {
 	struct wait_queue *q = page_queue(p);
-	struct page_wait w = {.key = page_key(p, bit)};
+	struct page_wait w = {.page = p};
 	int ret = 0;
 
 	wait_entry_init(&w.entry, false);
@@ -107,7 +102,7 @@ void unlock_page(struct page *p)
 
 	assert(old & (1u << PG_locked));
 	if (unlikely(old & (1u << PG_waiters)))
-		page_wake(p, PG_locked);
+		page_wake(p);
 }
 
 void wait_on_page_locked(struct page *p)
@@ -130,7 +125,7 @@ void end_page_writeback(struct page *p)
 
 	assert(old & (1u << PG_writeback));
 	if (unlikely(old & (1u << PG_waiters)))
-		page_wake(p, PG_writeback);
+		page_wake(p);
 }
 
 void page_lock_init(void)
