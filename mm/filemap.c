@@ -355,19 +355,14 @@ static struct page *wait_uptodate(struct address_space *m, u64 index, struct pag
 	return ERR_PTR(err);
 }
 
-/* A hole becomes a page of zeroes (page is locked, new and zeroed), unless the file was cut off
- * before it meanwhile: then nothing would remove the page again. */
-static struct page *finish_hole(struct address_space *m, u64 index, struct page *page)
+/* The file was cut off before the new, locked page: its truncation may have looked before the page was
+ * in, so nothing else would remove it. Nobody has used it, as it is not uptodate. */
+static struct page *drop_beyond_end(struct page *page)
 {
-	SetPageUptodate(page);
-	if (index < size_in_pages(m)) {
-		unlock_page(page);
-		return page;
-	}
 	delete_from_page_cache(page);
 	unlock_page(page);
 	put_page(page);
-	return ERR_PTR(-EFAULT);
+	return NULL;
 }
 
 static struct page *fill_missing(struct address_space *m, u64 index, bool *major)
@@ -378,8 +373,13 @@ static struct page *fill_missing(struct address_space *m, u64 index, bool *major
 
 	if (IS_ERR(page))
 		return page;
-	if (!reads)
-		return finish_hole(m, index, page);
+	if (index >= size_in_pages(m))
+		return drop_beyond_end(page);
+	if (!reads) {
+		SetPageUptodate(page);
+		unlock_page(page);
+		return page;
+	}
 	err = read_page(m, page, major);
 	if (!err)
 		return page;

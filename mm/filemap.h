@@ -94,7 +94,7 @@ struct page *find_lock_page(struct address_space *m, u64 index);
 /* Finds it or makes it: referenced, locked; a new page is not uptodate. ERR_PTR(-ENOMEM, ...). */
 struct page *find_or_create_page(struct address_space *m, u64 index, gfp_t gfp);
 /* Referenced, unlocked, uptodate; read in if needed. A hole of a mapping without readpage: a new zeroed page if create, else
- * NULL. ERR_PTR on errors. *major is set if it did I/O (may be NULL). */
+ * NULL; so is what lies beyond the end of the file. ERR_PTR on errors. *major is set if it did I/O (may be NULL). */
 struct page *filemap_get_page(struct address_space *m, u64 index, bool create, bool *major);
 /* Puts the new page (refcount held by the caller, locked) in at index: 0, -EEXIST, -ENOMEM. */
 int add_to_page_cache(struct page *page, struct address_space *m, u64 index, gfp_t gfp);
