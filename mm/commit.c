@@ -14,8 +14,8 @@
  *		space, at most 128 MiB)
  *
  * The sum is kept as one atomic and a delta a CPU, which is folded in when it passes
- * COMMIT_BATCH pages; whoever needs the sum adds the deltas of all CPUs. A charge may race with
- * others past the limit by as many pages as are charged at the same moment: a promise, not memory.
+ * COMMIT_BATCH pages; whoever needs the sum adds the deltas of all CPUs. A charge is added first and
+ * taken back if the sum is then too high: two that come at once may both be refused, but not both pass.
  *
  * mm->committed is the space's part; at its end all of that is given back.
  */
@@ -60,7 +60,7 @@ unsigned long commit_limit(void)
 
 #define MIB_PAGES(n) ((n) << (20 - PAGE_SHIFT))
 
-static bool strict_allows(const struct mm_struct *mm, unsigned long pages)
+static bool strict_allows(const struct mm_struct *mm)
 {
 	unsigned long allowed = commit_limit(), kept = 0;
 
@@ -68,16 +68,17 @@ static bool strict_allows(const struct mm_struct *mm, unsigned long pages)
 		kept += min(totalram_pages() / 32, MIB_PAGES(8UL));
 	if (mm)
 		kept += min(mm->total_vm / 32, min(totalram_pages() / 32, MIB_PAGES(128UL)));
-	return commit_committed() + pages + kept <= allowed;
+	return commit_committed() + kept <= allowed;
 }
 
+/* The pages are in the sum already. */
 static bool policy_allows(const struct mm_struct *mm, unsigned long pages)
 {
 	switch (sysctl_overcommit_memory) {
 	case 1:
 		return true;
 	case 2:
-		return strict_allows(mm, pages);
+		return strict_allows(mm);
 	default:
 		return pages <= totalram_pages() + total_swap_pages;
 	}
@@ -92,10 +93,11 @@ void commit_charge_always(struct mm_struct *mm, long pages)
 
 int commit_charge(struct mm_struct *mm, long pages)
 {
-	if (!policy_allows(mm, pages))
-		return -ENOMEM;
 	commit_charge_always(mm, pages);
-	return 0;
+	if (policy_allows(mm, pages))
+		return 0;
+	commit_uncharge(mm, pages);
+	return -ENOMEM;
 }
 
 void commit_uncharge(struct mm_struct *mm, long pages)
