@@ -76,10 +76,11 @@ pteval_t vma_pte_prot(const struct vm_area_struct *vma)
 
 void mm_update_hiwater_rss(struct mm_struct *mm)
 {
-	unsigned long rss = mm_rss(mm);
+	unsigned long rss = mm_rss(mm), high = READ_ONCE(mm->hiwater_rss);
 
-	if (rss > READ_ONCE(mm->hiwater_rss))
-		WRITE_ONCE(mm->hiwater_rss, rss);
+	while (rss > high && !__atomic_compare_exchange_n(&mm->hiwater_rss, &high, rss, false,
+							  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
 }
 
 /* --- tables ---- */
