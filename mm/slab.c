@@ -186,24 +186,21 @@ static void mag_flush_locked(struct kmem_cache *c, struct magazine *m, u32 n)
 	memmove(m->obj, m->obj + n, m->count * sizeof(m->obj[0]));
 }
 
-/* This CPU's magazine, made if need be; NULL if that fails, or while caches are being set up. */
-static struct magazine *mag_get(struct kmem_cache *c, gfp_t gfp)
+/* Makes a CPU's magazine, unless it has one, memory is short, or caches are being set up. */
+static void mag_make(struct kmem_cache *c, unsigned int cpu, gfp_t gfp)
 {
-	struct magazine *m = c->mag[smp_processor_id()];
+	struct magazine *m, *none = NULL;
 
-	if (m || !magazine_cache || c == magazine_cache)
-		return m;
+	if (READ_ONCE(c->mag[cpu]) || !magazine_cache || c == magazine_cache)
+		return;
 	m = kmem_cache_alloc(magazine_cache, (gfp & ~__GFP_ZERO) | __GFP_NOWARN);
 	if (!m)
-		return NULL;
+		return;
 	spin_lock_init(&m->lock, LOCK_SLAB_CPU);
 	m->count = 0;
-	/* Another CPU now, or somebody was faster, if that allocation slept. */
-	if (c->mag[smp_processor_id()])
+	if (!__atomic_compare_exchange_n(&c->mag[cpu], &none, m, false, __ATOMIC_RELEASE,
+					 __ATOMIC_RELAXED))
 		kmem_cache_free(magazine_cache, m);
-	else
-		c->mag[smp_processor_id()] = m;
-	return c->mag[smp_processor_id()];
 }
 
 /* Half a magazine from the slabs that there are; one object of it is the caller's. m may be NULL. */
@@ -232,9 +229,11 @@ static void *mag_refill(struct kmem_cache *c, struct magazine *m)
 static __noinline void *slab_alloc_slow(struct kmem_cache *c, gfp_t gfp)
 {
 	for (;;) {
-		void *obj = mag_refill(c, mag_get(c, gfp));
 		struct page *p;
+		void *obj;
 
+		mag_make(c, smp_processor_id(), gfp);
+		obj = mag_refill(c, c->mag[smp_processor_id()]); /* another one if that slept */
 		if (obj)
 			return obj;
 		p = slab_new(c, gfp);
@@ -429,13 +428,23 @@ size_t slab_shrink_all(void)
 	struct kmem_cache *c;
 	size_t freed = 0;
 
-	/* A shortage inside somebody's creation of a cache: that one's lock is not waited for. */
-	if (!spin_trylock(&slab_list_lock))
-		return 0;
+	/* Waits for another CPU that shrinks them: what that one frees is there then. */
+	spin_lock(&slab_list_lock);
 	list_for_each_entry(c, &slab_caches, link)
 		freed += kmem_cache_shrink(c);
 	spin_unlock(&slab_list_lock);
 	return freed;
+}
+
+void slab_make_magazines(void)
+{
+	struct kmem_cache *c;
+
+	spin_lock(&slab_list_lock);
+	list_for_each_entry(c, &slab_caches, link)
+		for_each_cpu(cpu)
+			mag_make(c, cpu, GFP_NOWAIT);
+	spin_unlock(&slab_list_lock);
 }
 
 int kmem_cache_destroy(struct kmem_cache *c)

@@ -25,6 +25,8 @@ void kmem_cache_free(struct kmem_cache *c, void *obj);
 /* Gives empty slabs back to the page allocator; returns pages freed. */
 size_t kmem_cache_shrink(struct kmem_cache *c);
 size_t slab_shrink_all(void);
+/* Makes every CPU's magazines, so that a first use on another CPU takes no memory. */
+void slab_make_magazines(void);
 
 /* Any size: size classes up to 8 KiB, page blocks up to 4 MiB, NULL above. Alignment: 8, or the
  * size if a power of two up to PAGE_SIZE. Size 0: NULL. */

@@ -389,6 +389,7 @@ void ledger_settle(void)
 {
 	drop_clean_cache();
 	kstack_drain();
+	slab_make_magazines();
 	slab_shrink_all();
 	drain_all_pages();
 }
