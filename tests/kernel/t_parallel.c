@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one thread may do while another is in the middle of something, step by step: the one is held at
+ * the point in question, so that nothing rests on who is faster. The same at any number of CPUs.
+ */
+#include <kernel/lib/string.h>
+#include <kernel/sched/timer.h>
+#include <kernel/sched/wait.h>
+#include <kernel/task.h>
+#include <mm/fault.h>
+#include <mm/filemap.h>
+#include <mm/page_alloc.h>
+#include <mm/pgtable.h>
+#include <mm/rmap.h>
+#include <mm/tlb.h>
+#include <mm/vma.h>
+#include <tests/kernel/ktest.h>
+
+/* ---- a thread beside the test's own ---------------------------------------------------------- */
+
+struct beside {
+	void (*fn)(void *arg);
+	void *arg;
+	struct task *task;
+	bool go, done;
+	struct wait_queue wait;
+};
+
+static int beside_main(void *p)
+{
+	struct beside *b = p;
+
+	wait_event(b->wait, smp_load_acquire(&b->go));
+	b->fn(b->arg);
+	smp_store_release(&b->done, true);
+	wake_up_all(&b->wait);
+	return 0;
+}
+
+/* It begins with beside_go(): a thread cannot be made with mmap_lock held. */
+static bool beside_make(struct beside *b, void (*fn)(void *), void *arg)
+{
+	*b = (struct beside){.fn = fn, .arg = arg};
+	wait_queue_init(&b->wait);
+	b->task = kthread_run(beside_main, b, "beside");
+	return EXPECT(!IS_ERR(b->task));
+}
+
+static void beside_go(struct beside *b)
+{
+	smp_store_release(&b->go, true);
+	wake_up_all(&b->wait);
+}
+
+static bool beside_start(struct beside *b, void (*fn)(void *), void *arg)
+{
+	if (!beside_make(b, fn, arg))
+		return false;
+	beside_go(b);
+	return true;
+}
+
+static void beside_join(struct beside *b)
+{
+	wait_event(b->wait, smp_load_acquire(&b->done));
+	while (ticket_is_locked(&b->wait.lock))
+		__builtin_ia32_pause();
+}
+
+/* Comes true within two seconds, which is never needed where things are right. */
+#define SOON(cond)                                                 \
+	({                                                         \
+		ktime_t _end = ktime_get() + 2000 * NSEC_PER_MSEC; \
+		while (!(cond) && ktime_get() < _end)              \
+			sched_yield();                             \
+		!!(cond);                                          \
+	})
+
+static bool done_soon(struct beside *b)
+{
+	return SOON(smp_load_acquire(&b->done));
+}
+
+static bool asleep_soon(struct beside *b)
+{
+	return SOON(READ_ONCE(b->task->thread.state) == THREAD_UNINTERRUPTIBLE);
+}
+
+struct touch {
+	struct mm_struct *mm;
+	vaddr_t addr;
+	unsigned int flags;
+	vm_fault_t result;
+};
+
+static void touch_fn(void *arg)
+{
+	struct touch *t = arg;
+
+	t->result = handle_mm_fault(t->mm, t->addr, FAULT_FLAG_REMOTE | t->flags);
+}
+
+static vaddr_t map_anon(int prot, unsigned long pages)
+{
+	long addr = do_mmap(current_mm(), NULL, 0, pages * PAGE_SIZE, prot,
+			    MAP_PRIVATE | MAP_ANONYMOUS, 0);
+
+	return EXPECT(addr > 0) ? (vaddr_t)addr : 0;
+}
+
+static vm_fault_t fault(vaddr_t addr, unsigned int flags)
+{
+	return handle_mm_fault(current_mm(), addr, FAULT_FLAG_REMOTE | flags);
+}
+
+static struct vm_area_struct *vma_at(vaddr_t addr)
+{
+	struct vm_area_struct *vma;
+
+	down_read(&current_mm()->mmap_lock);
+	vma = vma_lookup(current_mm(), addr);
+	up_read(&current_mm()->mmap_lock);
+	return vma;
+}
+
+/* ---- faults ------------------------------------------------------------------------------------ */
+
+/* mmap_lock and one vma are held, as by a long munmap there: a fault in another vma comes through. */
+static void two_vmas_body(void *arg)
+{
+	struct mm_struct *mm = current_mm();
+	vaddr_t a = map_anon(PROT_READ | PROT_WRITE, 4);
+	vaddr_t b = map_anon(PROT_READ | PROT_WRITE | PROT_EXEC, 4);
+	struct touch in_a = {mm, a + PAGE_SIZE, FAULT_FLAG_WRITE, VM_FAULT_RETRY};
+	struct touch in_b = {mm, b + PAGE_SIZE, FAULT_FLAG_WRITE, VM_FAULT_RETRY};
+	struct vm_area_struct *vma = vma_at(a);
+	struct beside ta, tb;
+
+	(void)arg;
+	CHECK(a && b && vma && vma != vma_at(b));
+	CHECK_EQ(fault(a, FAULT_FLAG_WRITE), VM_FAULT_DONE);
+	CHECK_EQ(fault(b, FAULT_FLAG_WRITE), VM_FAULT_DONE);
+	CHECK(beside_make(&ta, touch_fn, &in_a) && beside_make(&tb, touch_fn, &in_b));
+	down_write(&mm->mmap_lock);
+	down_write(&vma->lock);
+	beside_go(&ta);
+	beside_go(&tb);
+	EXPECT(done_soon(&tb));
+	EXPECT(asleep_soon(&ta) && !ta.done);
+	up_write(&vma->lock);
+	up_write(&mm->mmap_lock);
+	beside_join(&ta);
+	beside_join(&tb);
+	EXPECT_EQ(in_a.result, VM_FAULT_DONE);
+	EXPECT_EQ(in_b.result, VM_FAULT_DONE);
+}
+KTEST(parallel, faults_in_two_vmas, "faults of two vmas that wait for one lock")
+{
+	ktest_with_mm(two_vmas_body, NULL);
+}
+
+/* mprotect, stopped after the vma and before the entries. */
+static void during_mprotect_body(void *arg)
+{
+	struct mm_struct *mm = current_mm();
+	vaddr_t a = map_anon(PROT_READ | PROT_WRITE, 1);
+	struct touch read = {mm, a, 0, VM_FAULT_RETRY};
+	struct vm_area_struct *vma = vma_at(a);
+	unsigned long none;
+	struct beside t;
+
+	(void)arg;
+	CHECK(a && vma);
+	CHECK_EQ(fault(a, FAULT_FLAG_WRITE), VM_FAULT_DONE);
+	CHECK_EQ(do_mprotect(mm, a, PAGE_SIZE, 0), 0);
+	none = vma->flags;
+	CHECK(beside_make(&t, touch_fn, &read));
+	down_write(&mm->mmap_lock);
+	vma_set_flags(vma, none | VM_READ);
+	beside_go(&t);
+	EXPECT(asleep_soon(&t) && !t.done);
+	EXPECT_EQ(change_protection(vma, a, a + PAGE_SIZE, vma_page_prot(vma->flags)), 1);
+	up_write(&mm->mmap_lock);
+	beside_join(&t);
+	EXPECT_EQ(read.result, VM_FAULT_DONE);
+	down_write(&mm->mmap_lock);
+	vma_set_flags(vma, none);
+	EXPECT_EQ(change_protection(vma, a, a + PAGE_SIZE, vma_page_prot(none)), 1);
+	up_write(&mm->mmap_lock);
+}
+KTEST(parallel, fault_during_mprotect,
+      "an entry that mprotect has yet to change, taken for one that allows the access")
+{
+	ktest_with_mm(during_mprotect_body, NULL);
+}
+
+/* A file of 8 pages; reading its first one takes until somebody says so. */
+struct slow_file {
+	struct mappable f;
+	struct address_space m;
+	atomic_t refs;
+	bool go;
+	struct wait_queue wait;
+	unsigned int written; /* pages */
+};
+
+static void slow_get(struct mappable *f)
+{
+	atomic_inc(&container_of(f, struct slow_file, f)->refs);
+}
+
+static void slow_put(struct mappable *f)
+{
+	atomic_dec(&container_of(f, struct slow_file, f)->refs);
+}
+
+static const struct mappable_ops slow_mappable_ops = {.get = slow_get, .put = slow_put};
+
+static int slow_readpage(struct address_space *m, struct page *page)
+{
+	struct slow_file *s = container_of(m, struct slow_file, m);
+
+	if (page->index == 0)
+		wait_event(s->wait, smp_load_acquire(&s->go));
+	memset(page_address(page), 0, PAGE_SIZE);
+	SetPageUptodate(page);
+	return 0;
+}
+
+static int slow_writepage(struct address_space *m, struct page *page)
+{
+	(void)page;
+	container_of(m, struct slow_file, m)->written++;
+	return 0;
+}
+
+static const struct address_space_operations slow_ops = {
+	.readpage = slow_readpage,
+	.writepage = slow_writepage,
+};
+
+/* In a page of its own: an address_space is aligned, and in the direct map. */
+static struct slow_file *slow_file_new(void)
+{
+	struct slow_file *s = get_free_page(GFP_KERNEL | __GFP_ZERO);
+
+	if (!EXPECT(s))
+		return NULL;
+	mapping_init(&s->m, &slow_ops, NULL, false);
+	s->m.size = 8 * PAGE_SIZE;
+	s->f = (struct mappable){&slow_mappable_ops, &s->m, MAPPABLE_READ | MAPPABLE_WRITE};
+	wait_queue_init(&s->wait);
+	return s;
+}
+
+static void slow_file_free(struct slow_file *s)
+{
+	EXPECT_EQ(atomic_read(&s->refs), 0);
+	truncate_all(&s->m);
+	free_page(s);
+}
+
+static void slow_file_go(struct slow_file *s)
+{
+	smp_store_release(&s->go, true);
+	wake_up_all(&s->wait);
+}
+
+static vaddr_t map_slow(struct slow_file *s)
+{
+	long addr = do_mmap(current_mm(), &s->f, 0, 8 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_SHARED, 0);
+
+	return EXPECT(addr > 0) ? (vaddr_t)addr : 0;
+}
+
+/* A fault waits for its page: other faults of the vma go on, and it can even be unmapped. */
+static void slow_fault_body(void *arg)
+{
+	struct mm_struct *mm = current_mm();
+	struct slow_file *s = arg;
+	vaddr_t a = map_slow(s);
+	struct touch slow = {mm, a, 0, VM_FAULT_RETRY};
+	struct touch other = {mm, a + PAGE_SIZE, FAULT_FLAG_WRITE, VM_FAULT_RETRY};
+	struct beside ts, to;
+	bool both;
+
+	CHECK(a);
+	both = beside_start(&ts, touch_fn, &slow) && EXPECT(asleep_soon(&ts)) &&
+	       beside_start(&to, touch_fn, &other);
+	if (both && EXPECT(done_soon(&to))) {
+		EXPECT_EQ(other.result, VM_FAULT_MAJOR);
+		if (EXPECT(down_write_trylock(&mm->mmap_lock)))
+			up_write(&mm->mmap_lock);
+		EXPECT_EQ(do_munmap(mm, a, 8 * PAGE_SIZE), 0);
+		EXPECT(!ts.done);
+	}
+	slow_file_go(s);
+	beside_join(&ts);
+	if (both)
+		beside_join(&to);
+	EXPECT_EQ(slow.result, VM_FAULT_SIGSEGV_MAPERR);
+}
+KTEST(parallel, fault_waits_without_locks,
+      "a fault that holds its vma or mmap_lock while a page is read")
+{
+	struct slow_file *s = slow_file_new();
+
+	CHECK(s);
+	ktest_with_mm(slow_fault_body, s);
+	slow_file_free(s);
+}
+
+/* ---- the page lock -------------------------------------------------------------------------------- */
+
+static void take_page_lock(void *arg)
+{
+	lock_page(arg);
+	unlock_page(arg);
+}
+
+static void wait_writeback(void *arg)
+{
+	wait_on_page_writeback(arg);
+}
+
+KTEST(parallel, page_waiters, "an unlock that takes the mark of those who wait for the writeback")
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+	struct beside locker, waiter;
+
+	CHECK(page);
+	lock_page(page);
+	SetPageWriteback(page);
+	if (beside_start(&locker, take_page_lock, page)) {
+		if (beside_start(&waiter, wait_writeback, page)) {
+			EXPECT(asleep_soon(&locker) && asleep_soon(&waiter));
+			unlock_page(page);
+			EXPECT(done_soon(&locker));
+			EXPECT(!waiter.done);
+			end_page_writeback(page);
+			if (!EXPECT(done_soon(&waiter))) {
+				SetPageWriteback(page);
+				SetPageWaiters(page);
+				end_page_writeback(page);
+			}
+			beside_join(&waiter);
+		}
+		beside_join(&locker);
+	}
+	free_page_struct(page);
+}
