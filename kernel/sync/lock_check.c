@@ -38,10 +38,10 @@ static void check_irq_use(enum lock_class cls)
 {
 	u8 use = in_irq() ? CLASS_IN_IRQ : irqs_disabled() ? 0 : CLASS_IRQS_ON;
 
-	if ((class_use[cls] & use) == use)
+	if ((READ_ONCE(class_use[cls]) & use) == use)
 		return;
-	class_use[cls] |= use;
-	if (class_use[cls] == (CLASS_IN_IRQ | CLASS_IRQS_ON))
+	if (__atomic_or_fetch(&class_use[cls], use, __ATOMIC_RELAXED) ==
+	    (CLASS_IN_IRQ | CLASS_IRQS_ON))
 		panic("lock class %d is taken in an interrupt handler and with interrupts on", cls);
 }
 
