@@ -17,6 +17,7 @@
 #include <kernel/lib/cmdline.h>
 #include <kernel/lib/init.h>
 #include <kernel/lib/printk.h>
+#include <kernel/lib/race.h>
 #include <kernel/lib/string.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/timer.h>
@@ -175,6 +176,7 @@ void kernel_main(void)
 	screen_early_init();
 	set_loglevel();
 	print_boot_info();
+	race_init();
 	screen = screen_memory(&screen_size);
 	register_memory();
 	memblock_remove(screen, screen_size); /* whatever the map says */

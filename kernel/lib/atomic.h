@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <kernel/lib/race.h>
 #include <kernel/lib/types.h>
 
 typedef struct {
@@ -54,6 +55,7 @@ typedef struct {
 	}                                                                                    \
 	static inline itype prefix##_add_return(itype i, atype *v)                           \
 	{                                                                                    \
+		race_point();                                                                \
 		return __atomic_add_fetch(&v->counter, i, __ATOMIC_SEQ_CST);                 \
 	}                                                                                    \
 	static inline itype prefix##_inc_return(atype *v)                                    \
@@ -66,21 +68,25 @@ typedef struct {
 	}                                                                                    \
 	static inline bool prefix##_dec_and_test(atype *v)                                   \
 	{                                                                                    \
+		race_point();                                                                \
 		return __atomic_sub_fetch(&v->counter, 1, __ATOMIC_SEQ_CST) == 0;            \
 	}                                                                                    \
 	static inline bool prefix##_cmpxchg(atype *v, itype old, itype new_)                 \
 	{                                                                                    \
+		race_point();                                                                \
 		return __atomic_compare_exchange_n(&v->counter, &old, new_, false,           \
 						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);      \
 	}                                                                                    \
 	static inline itype prefix##_xchg(atype *v, itype new_)                              \
 	{                                                                                    \
+		race_point();                                                                \
 		return __atomic_exchange_n(&v->counter, new_, __ATOMIC_SEQ_CST);             \
 	}                                                                                    \
 	/* Takes a reference unless the count has already reached 0. */                      \
 	static inline __must_check bool prefix##_inc_not_zero(atype *v)                      \
 	{                                                                                    \
 		itype old = prefix##_read(v);                                                \
+		race_point();                                                                \
 		while (old)                                                                  \
 			if (__atomic_compare_exchange_n(&v->counter, &old, old + 1, false,   \
 							__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) \

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <kernel/lib/race.h>
 #include <kernel/lib/types.h>
 
 struct ticket_lock {
@@ -17,6 +18,7 @@ static inline void ticket_lock(struct ticket_lock *l)
 {
 	u8 ticket;
 
+	race_point();
 	ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
 	while (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
 		__builtin_ia32_pause();
@@ -29,6 +31,7 @@ static inline __must_check bool ticket_trylock(struct ticket_lock *l)
 	u16 was = __atomic_load_n((u16 *)l, __ATOMIC_RELAXED);
 	u8 next = (u8)was, owner = (u8)(was >> 8);
 
+	race_point();
 	return next == owner &&
 	       __atomic_compare_exchange_n((u16 *)l, &was, (u16)(owner << 8 | (u8)(next + 1)),
 					   false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
@@ -37,6 +40,7 @@ static inline __must_check bool ticket_trylock(struct ticket_lock *l)
 static inline void ticket_unlock(struct ticket_lock *l)
 {
 	__atomic_store_n(&l->owner, (u8)(l->owner + 1), __ATOMIC_RELEASE);
+	race_point();
 }
 
 static inline bool ticket_is_locked(const struct ticket_lock *l)

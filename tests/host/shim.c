@@ -9,6 +9,7 @@
 
 #include <kernel/lib/bug.h>
 #include <kernel/lib/printk.h>
+#include <kernel/lib/race.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/timer.h>
 #include <kernel/sync/spinlock.h>
@@ -27,6 +28,7 @@ __weak DEFINE_PER_CPU(struct thread *, current_thread_ptr);
 __weak DEFINE_PER_CPU(bool, need_resched_flag);
 __weak DEFINE_PER_CPU(int, irq_depth);
 __weak int console_loglevel = LOG_WARNING;
+__weak bool race_enabled;
 
 extern char __start_host_percpu[], __stop_host_percpu[];
 
@@ -60,6 +62,10 @@ __weak void host_might_sleep(void)
 
 	if (t && t->nr_spin_held)
 		panic("sleeping with %d spinlocks held", t->nr_spin_held);
+}
+
+__weak void race_delay(void)
+{
 }
 
 __weak void vprintk(enum log_level level, const char *fmt, va_list ap)
