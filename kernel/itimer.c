@@ -6,7 +6,8 @@
  * itself again. ITIMER_VIRTUAL and ITIMER_PROF count CPU time and are looked at in the tick, so they
  * are as exact as the tick is. RLIMIT_CPU too.
  *
- * Locking: siglock for the fields. The timer's function takes it, so the timer is cancelled without.
+ * Locking: siglock for the fields of the CPU timers. ITIMER_REAL is set and read under real_lock,
+ * which its function does not take: who sets it waits for the function on another CPU.
  */
 #include <kernel/internal.h>
 #include <kernel/syscall.h>
@@ -35,6 +36,8 @@ static bool from_timeval(const struct timeval64 *tv, ktime_t *t)
 	return true;
 }
 
+static spinlock_t real_lock = SPINLOCK_INIT(LOCK_TIMER);
+
 /* From the timer interrupt. */
 void itimer_real_fn(struct timer *tm)
 {
@@ -52,67 +55,65 @@ void itimer_real_fn(struct timer *tm)
 	}
 }
 
-static void real_get(struct process *p, ktime_t *value, ktime_t *interval)
-{
-	*interval = p->it_real_interval;
-	*value = 0;
-	if (p->real_timer.queued)
-		*value = max(p->real_timer.expires - ktime_get(), (ktime_t)1);
-}
-
-static void real_set(struct process *p, ktime_t value, ktime_t interval)
-{
-	WRITE_ONCE(p->it_real_interval,
-		   0); /* so that it does not come back while being cancelled */
-	timer_cancel(&p->real_timer);
-	if (value) {
-		WRITE_ONCE(p->it_real_interval, interval);
-		timer_start(&p->real_timer, ktime_get() + value);
-	}
-}
-
-/* The timer of the running process, and the CPU time that it counts. */
-static struct cpu_timer *cpu_timer(int which, u64 *now)
-{
-	struct process *p = current->proc;
-	u64 u, s, total = process_cpu_ns(p, &u, &s);
-
-	*now = which == ITIMER_PROF ? total : u;
-	return which == ITIMER_PROF ? &p->it_prof : &p->it_virt;
-}
-
-static void itimer_get(int which, struct itimerval *it)
-{
-	struct process *p = current->proc;
+struct setting {
 	ktime_t value, interval;
-	struct cpu_timer *ct;
-	u64 now;
+};
 
-	if (which == ITIMER_REAL) {
-		real_get(p, &value, &interval);
-	} else {
-		ct = cpu_timer(which, &now);
-		guard_irq(&p->siglock);
-		value = ct->expires ? max((ktime_t)(ct->expires - now), (ktime_t)1) : 0;
-		interval = ct->interval;
-	}
-	it->value = to_timeval(value);
-	it->interval = to_timeval(interval);
+/* One that comes again and is not armed is in its function now. */
+static struct setting real_get_locked(struct process *p)
+{
+	struct setting s = {.interval = p->it_real_interval, .value = p->it_real_interval ? 1 : 0};
+
+	assert_spin_held(&real_lock);
+	if (READ_ONCE(p->real_timer.queued))
+		s.value = max(READ_ONCE(p->real_timer.expires) - ktime_get(), (ktime_t)1);
+	return s;
 }
 
-static void itimer_set(int which, ktime_t value, ktime_t interval)
+static void real_set_locked(struct process *p, const struct setting *s)
+{
+	assert_spin_held(&real_lock);
+	/* So that it does not come back while being cancelled. */
+	WRITE_ONCE(p->it_real_interval, 0);
+	timer_cancel(&p->real_timer);
+	if (s->value) {
+		WRITE_ONCE(p->it_real_interval, s->interval);
+		timer_start(&p->real_timer, ktime_get() + s->value);
+	}
+}
+
+static struct setting exchange_real(struct process *p, const struct setting *new_)
+{
+	guard_spin(&real_lock);
+	struct setting old = real_get_locked(p);
+
+	if (new_)
+		real_set_locked(p, new_);
+	return old;
+}
+
+static struct setting exchange_cpu(struct process *p, int which, const struct setting *new_)
+{
+	struct cpu_timer *ct = which == ITIMER_PROF ? &p->it_prof : &p->it_virt;
+	u64 u, s, total = process_cpu_ns(p, &u, &s), now = which == ITIMER_PROF ? total : u;
+	struct setting old;
+
+	guard_irq(&p->siglock);
+	old.value = ct->expires ? max((ktime_t)(ct->expires - now), (ktime_t)1) : 0;
+	old.interval = ct->interval;
+	if (new_)
+		*ct = (struct cpu_timer){new_->value ? now + (u64)new_->value : 0, new_->interval};
+	return old;
+}
+
+/* The setting before; NULL: it stays. */
+static struct itimerval exchange(int which, const struct setting *new_)
 {
 	struct process *p = current->proc;
-	struct cpu_timer *ct;
-	u64 now;
+	struct setting old = which == ITIMER_REAL ? exchange_real(p, new_) :
+						    exchange_cpu(p, which, new_);
 
-	if (which == ITIMER_REAL) {
-		real_set(p, value, interval);
-		return;
-	}
-	ct = cpu_timer(which, &now);
-	guard_irq(&p->siglock);
-	*ct = (struct cpu_timer){value ? now + (u64)value : 0, interval};
+	return (struct itimerval){to_timeval(old.interval), to_timeval(old.value)};
 }
 
 SYSCALL2(getitimer, int, which, struct itimerval __user *, uit)
@@ -121,7 +122,7 @@ SYSCALL2(getitimer, int, which, struct itimerval __user *, uit)
 
 	if (which < ITIMER_REAL || which > ITIMER_PROF)
 		return -EINVAL;
-	itimer_get(which, &it);
+	it = exchange(which, NULL);
 	return copy_to_user(uit, &it, sizeof(it)) ? -EFAULT : 0;
 }
 
@@ -129,29 +130,25 @@ SYSCALL3(setitimer, int, which, const struct itimerval __user *, unew, struct it
 	 uold)
 {
 	struct itimerval it = {0}, old;
-	ktime_t value, interval;
+	struct setting s;
 
 	if (unew && copy_from_user(&it, unew, sizeof(it)))
 		return -EFAULT;
 	if (which < ITIMER_REAL || which > ITIMER_PROF)
 		return -EINVAL;
-	if (!from_timeval(&it.value, &value) || !from_timeval(&it.interval, &interval))
+	if (!from_timeval(&it.value, &s.value) || !from_timeval(&it.interval, &s.interval))
 		return -EINVAL;
-	itimer_get(which, &old);
-	itimer_set(which, value, interval);
+	old = exchange(which, &s);
 	return uold && copy_to_user(uold, &old, sizeof(old)) ? -EFAULT : 0;
 }
 
 SYSCALL1(alarm, unsigned int, seconds)
 {
-	struct process *p = current->proc;
-	ktime_t value, interval;
-	s64 left;
+	struct setting s = {.value = (ktime_t)seconds * NSEC_PER_SEC};
+	ktime_t value = exchange_real(current->proc, &s).value;
+	s64 left = (value + NSEC_PER_SEC / 2) / NSEC_PER_SEC;
 
-	real_get(p, &value, &interval);
-	real_set(p, (ktime_t)seconds * NSEC_PER_SEC, 0);
 	/* Rounded to the nearest second, but never to 0 while it runs. */
-	left = (value + NSEC_PER_SEC / 2) / NSEC_PER_SEC;
 	return value && !left ? 1 : left;
 }
 
