@@ -91,14 +91,15 @@ void fpu_init_cpu(void)
 		cr4 |= X86_CR4_OSXSAVE;
 	write_cr4(cr4);
 	if (cpu_has_xsave()) {
-		xcr0 = XFEATURE_FP | XFEATURE_SSE;
-		state_size = FXSAVE_SIZE + 64;
+		u64 features = XFEATURE_FP | XFEATURE_SSE;
+
 		/* The offset of AVX's part is fixed in practice; without that, no AVX. */
-		if (cpu_has_avx() && cpuid_count(0xd, 2).ebx == 576) {
-			xcr0 |= XFEATURE_AVX;
-			state_size = XSAVE_AVX_END;
-		}
-		xsetbv(0, xcr0);
+		if (cpu_has_avx() && cpuid_count(0xd, 2).ebx == 576)
+			features |= XFEATURE_AVX;
+		xsetbv(0, features);
+		/* Each CPU finds the same: those that run already never see less. */
+		xcr0 = features;
+		state_size = features & XFEATURE_AVX ? XSAVE_AVX_END : FXSAVE_SIZE + 64;
 	}
 	read_mxcsr_mask();
 	__asm__ __volatile__("fninit");
