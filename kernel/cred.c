@@ -15,17 +15,6 @@
 
 #define KEEP ((u32)-1) /* an argument of -1 leaves the id as it is */
 
-void creds_changed(void)
-{
-	struct task *t = current;
-	struct mm_struct *mm = current_mm();
-
-	if (mm)
-		caps_to_mm(&t->cred, mm);
-	t->pdeath_signal = 0;
-	t->proc->dumpable = 0; /* it may hold what its new owner must not see */
-}
-
 bool in_group(kgid_t gid)
 {
 	const struct cred *c = &current->cred;
@@ -38,11 +27,11 @@ bool in_group(kgid_t gid)
 	return false;
 }
 
-bool user_owns_process(struct process *p, int cap)
+bool user_owns_task(const struct task *t, int cap)
 {
-	const struct cred *c = &current->cred, *t = &p->leader->cred;
+	kuid_t me = current->cred.euid;
 
-	return p == current->proc || capable(cap) || c->euid == t->uid || c->euid == t->euid;
+	return t->proc == current->proc || capable(cap) || me == t->cred.uid || me == t->cred.euid;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -91,12 +80,20 @@ static int set_ids(struct ids *ids, u32 real, u32 effective, u32 saved)
 {
 	struct ids old = *ids;
 	bool changed = real != ids->real || effective != ids->effective || saved != ids->saved;
+	struct task *t = current;
 
-	*ids = (struct ids){real, effective, saved, effective};
-	if (ids == &current->cred.user)
-		caps_after_setuid(&current->cred, &old);
+	/* It may hold what its new owner must not see: proc_may_access() looks at this last. */
 	if (changed)
-		creds_changed();
+		WRITE_ONCE(t->proc->dumpable, 0);
+	barrier();
+	*ids = (struct ids){real, effective, saved, effective};
+	if (ids == &t->cred.user)
+		caps_after_setuid(&t->cred, &old);
+	if (!changed)
+		return 0;
+	if (t->thread.mm)
+		caps_to_mm(&t->cred, t->thread.mm);
+	t->pdeath_signal = 0;
 	return 0;
 }
 

@@ -262,6 +262,15 @@ static int exec_alone(struct task *t)
 
 /* ---- commit ------------------------------------------------------------------------------------------ */
 
+static void install_creds(struct exec *e, struct task *t)
+{
+	t->cred = e->cred;
+	if (e->setid)
+		t->pdeath_signal = 0;
+	t->proc->dumpable =
+		!(e->setid || e->cred.uid != e->cred.euid || e->cred.gid != e->cred.egid);
+}
+
 static void exchange_mm(struct exec *e, struct task *t)
 {
 	struct mm_struct *old = t->thread.mm;
@@ -270,8 +279,10 @@ static void exchange_mm(struct exec *e, struct task *t)
 	if (old)
 		exit_mm_release(t);
 	irq = spin_lock_irqsave(&t->proc->siglock);
+	install_creds(e, t); /* in one step for who would look into the space (proc_pin_mm) */
 	if (old)
 		task_note_maxrss(t);
+	rlimits_to_mm(t->proc, e->mm); /* prlimit() knew the old one until now */
 	mm_activate(e->mm);
 	spin_unlock_irqrestore(&t->proc->siglock, irq);
 	e->mm = NULL;
@@ -286,15 +297,6 @@ static void set_comm(struct task *t, const char *path)
 
 	strscpy(name, slash ? slash + 1 : path, sizeof(name));
 	memcpy(t->thread.comm, name, sizeof(name));
-}
-
-static void install_creds(struct exec *e, struct task *t)
-{
-	t->cred = e->cred;
-	if (e->setid)
-		t->pdeath_signal = 0;
-	t->proc->dumpable =
-		!(e->setid || e->cred.uid != e->cred.euid || e->cred.gid != e->cred.egid);
 }
 
 static void start_registers(struct exec *e, struct task *t)
@@ -315,7 +317,6 @@ static void start_registers(struct exec *e, struct task *t)
 
 static void exec_commit(struct exec *e, struct task *t)
 {
-	install_creds(e, t); /* before the new space can be looked into (proc_pin_mm) */
 	exchange_mm(e, t);
 	t->thread.flags &= ~(unsigned int)THREAD_KTHREAD;
 	flush_signal_handlers(t->proc);

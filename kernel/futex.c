@@ -529,7 +529,7 @@ SYSCALL3(get_robust_list, pid_t, pid, u64 __user *, uhead, size_t __user *, ulen
 		return -ESRCH;
 	head = (u64)t->robust_list;
 	if (pid) {
-		bool mine = user_owns_process(t->proc, CAP_SYS_PTRACE);
+		bool mine = user_owns_task(t, CAP_SYS_PTRACE);
 
 		task_put(t);
 		if (!mine)

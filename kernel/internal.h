@@ -156,8 +156,7 @@ void itimer_real_fn(struct timer *tm);
 void rlimits_init(struct process *p);
 struct mm_struct *own_mm(void); /* with the limits of this moment: sys_mm.c */
 void rlimits_to_mm(struct process *p, struct mm_struct *mm);
-void creds_changed(void); /* the running task's ids or capabilities: its mm's rights, dumpable */
-bool user_owns_process(struct process *p, int cap); /* euid matches, or the capability */
+bool user_owns_task(const struct task *t, int cap); /* euid matches, or the capability */
 
 /* --- capability.c: what follows from a change of ids, exec, and access(2) by the real ids */
 extern const struct capabilities root_caps; /* of the kernel's own threads, and so of init */

@@ -98,13 +98,13 @@ SYSCALL2(setrlimit, unsigned int, which, const struct rlimit __user *, ulim)
 }
 
 /* Another process's limits: all of its uids and gids are the caller's real ones, or a capability. */
-static bool may_prlimit(struct process *p)
+static bool may_prlimit(const struct task *t)
 {
-	const struct cred *c = &current->cred, *t = &p->leader->cred;
+	const struct cred *me = &current->cred, *c = &t->cred;
 
-	return p == current->proc || capable(CAP_SYS_RESOURCE) ||
-	       (c->uid == t->euid && c->uid == t->suid && c->uid == t->uid && c->gid == t->egid &&
-		c->gid == t->sgid && c->gid == t->gid);
+	return t->proc == current->proc || capable(CAP_SYS_RESOURCE) ||
+	       (me->uid == c->euid && me->uid == c->suid && me->uid == c->uid &&
+		me->gid == c->egid && me->gid == c->sgid && me->gid == c->gid);
 }
 
 SYSCALL4(prlimit64, pid_t, pid, unsigned int, which, const struct rlimit __user *, unew,
@@ -121,7 +121,7 @@ SYSCALL4(prlimit64, pid_t, pid, unsigned int, which, const struct rlimit __user 
 	t = task_find_get(pid ? pid : current->pid);
 	if (!t)
 		return -ESRCH;
-	err = may_prlimit(t->proc) ? do_prlimit(t->proc, which, unew ? &new_ : NULL, &old) : -EPERM;
+	err = may_prlimit(t) ? do_prlimit(t->proc, which, unew ? &new_ : NULL, &old) : -EPERM;
 	task_put(t);
 	if (err)
 		return err;

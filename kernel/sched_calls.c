@@ -112,7 +112,7 @@ SYSCALL3(sched_setaffinity, pid_t, pid, unsigned int, len, const u64 __user *, u
 	t = task_find_get(pid ? pid : current->pid);
 	if (!t)
 		return -ESRCH;
-	if (!user_owns_process(t->proc, CAP_SYS_NICE))
+	if (!user_owns_task(t, CAP_SYS_NICE))
 		err = -EPERM;
 	else if (!(mask & online_mask()))
 		err = -EINVAL;
@@ -172,7 +172,7 @@ static long set_policy(pid_t pid, int policy, const int __user *uprio)
 	t = task_find_get(pid ? pid : current->pid);
 	if (!t)
 		return -ESRCH;
-	if (!err && !user_owns_process(t->proc, CAP_SYS_NICE))
+	if (!err && !user_owns_task(t, CAP_SYS_NICE))
 		err = -EPERM;
 	task_put(t);
 	return err;

@@ -208,18 +208,25 @@ void task_reap_dead(void)
 }
 
 /* A task's mm stays while siglock is held: exit and exec change thread.mm under it. */
-struct mm_struct *process_get_mm(struct process *p)
+struct mm_struct *process_mm_locked(struct process *p)
 {
 	struct task *t;
 
-	guard_irq(&p->siglock);
-	list_for_each_entry(t, &p->threads, thread_node) {
-		if (t->thread.mm) {
-			mm_get_user(t->thread.mm);
+	assert_spin_held(&p->siglock);
+	list_for_each_entry(t, &p->threads, thread_node)
+		if (t->thread.mm)
 			return t->thread.mm;
-		}
-	}
 	return NULL;
+}
+
+struct mm_struct *process_get_mm(struct process *p)
+{
+	guard_irq(&p->siglock);
+	struct mm_struct *mm = process_mm_locked(p);
+
+	if (mm)
+		mm_get_user(mm);
+	return mm;
 }
 
 struct files_struct *task_get_files(struct task *t)

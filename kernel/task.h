@@ -208,8 +208,10 @@ extern struct process *init_process;
 struct task *task_find_get(pid_t tid);
 void task_put(struct task *t);
 void process_put(struct process *p);
-/* The mm of a process with its users count raised, or NULL (kernel thread, zombie). */
+/* The mm of a process with its users count raised, or NULL (kernel thread, zombie); _locked: as long
+ * as siglock is held. */
 struct mm_struct *process_get_mm(struct process *p);
+struct mm_struct *process_mm_locked(struct process *p);
 /* A task's descriptor table and file-system context, referenced; NULL once it exits (/proc). */
 struct files_struct *task_get_files(struct task *t);
 struct fs_struct *task_get_fs(struct task *t);

@@ -28,9 +28,11 @@ bool proc_may_access(struct task *t)
 		return true;
 	if (c->caps.permitted & ~me->caps.effective)
 		return false;
-	return me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid &&
-	       me->fsgid == c->egid && me->fsgid == c->sgid && me->fsgid == c->gid &&
-	       t->proc->dumpable == 1;
+	if (me->fsuid != c->euid || me->fsuid != c->suid || me->fsuid != c->uid ||
+	    me->fsgid != c->egid || me->fsgid != c->sgid || me->fsgid != c->gid)
+		return false;
+	barrier(); /* set_ids() */
+	return READ_ONCE(t->proc->dumpable) == 1;
 }
 
 struct mm_struct *proc_get_mm(struct proc_inode *pi)
@@ -40,16 +42,15 @@ struct mm_struct *proc_get_mm(struct proc_inode *pi)
 
 int proc_pin_mm(struct proc_inode *pi, struct mm_struct **mm)
 {
-	/* exec changes who may look before the space: if this is the new one, so are the rights */
-	struct mm_struct *used __put(mm) = proc_get_mm(pi);
-
 	if (!proc_task_alive(pi->task))
 		return -ESRCH;
+	/* exec exchanges the space and who may look into it in one step. */
+	guard_irq(&pi->task->proc->siglock);
 	if (!proc_may_access(pi->task))
 		return -EACCES;
-	*mm = used;
-	if (used)
-		mm_get(used);
+	*mm = process_mm_locked(pi->task->proc);
+	if (*mm)
+		mm_get(*mm);
 	return 0;
 }
 
