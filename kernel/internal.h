@@ -108,6 +108,7 @@ static inline int exit_info(int status, int *si_status)
 	return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
 }
 void recalc_sigpending(struct task *t); /* _locked: TWORK_SIGNAL from what is pending */
+struct k_sigaction get_action(struct process *p, int sig);
 void set_current_blocked(sigset_t newmask);
 bool get_signal(struct ksignal *ks);
 void force_sig_info(int sig, siginfo_t *info);
@@ -121,6 +122,9 @@ void signal_drop_ignored(struct process *p, sigset_t mask); /* _locked */
 int check_kill_permission(int sig, struct process *p);
 void group_kill_locked(struct process *p, int status); /* all its threads get SIGKILL */
 void signal_wake_up(struct task *t, bool fatal);       /* _locked */
+/* t no longer takes those: what of them was for any thread may have been left to it. */
+void retarget_signals_locked(struct task *t, sigset_t which);
+void set_blocked_locked(struct task *t, sigset_t newmask);
 void exit_group_stop_locked(struct task *t, bool *notify);
 bool pgrp_is_orphaned_locked(pid_t pgid, const struct process *ignored);
 siginfo_t siginfo_kill(int sig, int code); /* from the running task */

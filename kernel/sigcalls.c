@@ -132,10 +132,9 @@ static int sigtimedwait(sigset_t these, siginfo_t *info, ktime_t expires)
 		timed_out = schedule_timeout_until(expires) <= 0;
 
 		flags = spin_lock_irqsave(&p->siglock);
-		t->blocked = t->real_blocked;
-		t->real_blocked = 0;
 		sig = dequeue_signal_locked(~these, info);
-		recalc_sigpending(t);
+		set_blocked_locked(t, t->real_blocked);
+		t->real_blocked = 0;
 		if (!sig && !timed_out)
 			sig = -EINTR;
 	}

@@ -50,8 +50,8 @@ bool is_orphaned_pgrp(pid_t pgid)
 /* SIGCHLD and a wake-up for the parent. why: CLD_STOPPED or CLD_CONTINUED. */
 void notify_parent_stopped(struct process *p, int why)
 {
-	const struct k_sigaction *ka;
 	struct process *parent;
+	struct k_sigaction ka;
 	siginfo_t info;
 
 	guard_irq(&tasklist_lock);
@@ -62,8 +62,8 @@ void notify_parent_stopped(struct process *p, int why)
 	info.pid = p->pid;
 	info.uid = p->leader->cred.uid;
 	info.status = why == CLD_STOPPED ? p->stop_sig : SIGCONT;
-	ka = &parent->action[SIGCHLD - 1];
-	if (ka->handler != SIG_IGN && !(ka->flags & SA_NOCLDSTOP))
+	ka = get_action(parent, SIGCHLD);
+	if (ka.handler != SIG_IGN && !(ka.flags & SA_NOCLDSTOP))
 		send_sig_process(parent, SIGCHLD, &info);
 	wake_up_all(&parent->wait_child);
 }

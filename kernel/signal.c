@@ -87,6 +87,7 @@ bool signal_pending_task(struct thread *t, bool fatal_only)
 
 void signal_wake_up(struct task *t, bool fatal)
 {
+	assert_spin_held(&t->proc->siglock);
 	work_set(t, TWORK_SIGNAL);
 	thread_wake_signal(&t->thread, fatal);
 	if (fatal)
@@ -350,6 +351,12 @@ int send_sig_pgrp(pid_t pgid, int sig)
 	return send_sig_pgrp_locked(pgid, sig);
 }
 
+struct k_sigaction get_action(struct process *p, int sig)
+{
+	guard_irq(&p->siglock);
+	return p->action[sig - 1];
+}
+
 /* ---- faults of the running thread ---------------------------------------------------------- */
 
 /* It cannot go on: a signal that it blocks or ignores kills it, init too. */
@@ -427,6 +434,27 @@ void force_sigsegv(int sig)
 
 /* ---- masks ------------------------------------------------------------------------------- */
 
+void retarget_signals_locked(struct task *t, sigset_t which)
+{
+	struct process *p = t->proc;
+	struct task *other;
+
+	assert_spin_held(&p->siglock);
+	which &= p->shared_pending.signal;
+	if (!which)
+		return;
+	list_for_each_entry(other, &p->threads, thread_node)
+		if (other != t && !other->exiting && (which & ~other->blocked))
+			signal_wake_up(other, false);
+}
+
+void set_blocked_locked(struct task *t, sigset_t newmask)
+{
+	retarget_signals_locked(t, newmask & ~t->blocked);
+	t->blocked = newmask;
+	recalc_sigpending(t);
+}
+
 void set_current_blocked(sigset_t newmask)
 {
 	struct task *t = current;
@@ -435,8 +463,7 @@ void set_current_blocked(sigset_t newmask)
 	if (t->blocked == newmask)
 		return;
 	guard_irq(&t->proc->siglock);
-	t->blocked = newmask;
-	recalc_sigpending(t);
+	set_blocked_locked(t, newmask);
 }
 
 int set_user_sigmask(const sigset_t __user *mask, size_t size)
