@@ -4,14 +4,15 @@
  *
  *	do_exit: each thread gives up its mm, files and directory; then, under tasklist_lock,
  *
- *	  not the last thread     leaves the table (the leader stays, as a number and a place for
+ *	  others are left         leaves the table (the leader stays, as a number and a place for
  *	                          the exit code, until the others are gone)
- *	  the last thread         the process is a zombie: children go to a subreaper or init,
+ *	  none is left            the process is a zombie: children go to a subreaper or init,
  *	                          stopped groups that lose their last link get SIGHUP and SIGCONT,
  *	                          the parent gets SIGCHLD
  *	  ... parent ignores it   nobody will wait: it leaves the table at once
  *
- * The kernel stack in use is freed by whoever runs next (task.c).
+ * The last to begin is not always the last to come here, as each may have to wait on its way. The
+ * kernel stack in use is freed by whoever runs next (task.c).
  *
  * exit_group and fatal signals set group_exit and SIGKILL for all threads; each comes here by itself
  * on its way to user mode.
@@ -114,7 +115,7 @@ static void kill_orphaned_pgrp(struct process *p, struct process *parent)
 static bool notify_parent_exit(struct process *p)
 {
 	struct process *parent = p->parent;
-	const struct k_sigaction *ka = &parent->action[SIGCHLD - 1];
+	struct k_sigaction ka = get_action(parent, SIGCHLD);
 	int sig = p->leader->exit_signal;
 	bool autoreap = false;
 	siginfo_t info;
@@ -127,9 +128,9 @@ static bool notify_parent_exit(struct process *p)
 	process_cpu_ns(p, &u, &s);
 	info.utime = (s64)(u / TICK_NSEC);
 	info.stime = (s64)(s / TICK_NSEC);
-	if (sig == SIGCHLD && (ka->handler == SIG_IGN || (ka->flags & SA_NOCLDWAIT))) {
+	if (sig == SIGCHLD && (ka.handler == SIG_IGN || (ka.flags & SA_NOCLDWAIT))) {
 		autoreap = true;
-		if (ka->handler == SIG_IGN)
+		if (ka.handler == SIG_IGN)
 			sig = 0;
 	}
 	if (sig > 0 && sig <= NSIG)
@@ -212,7 +213,7 @@ static void process_becomes_zombie(struct process *p, struct list_head *dead)
 	forget_children(p, dead);
 	kill_orphaned_pgrp(p, NULL);
 	spin_lock(&p->siglock);
-	p->exit_code = p->group_exit ? p->group_exit_code : p->leader->exit_code;
+	p->exit_code = p->group_exit_code;
 	p->dead = true;
 	p->stopped = false;
 	p->stop_report = 0;
@@ -224,7 +225,7 @@ static void process_becomes_zombie(struct process *p, struct list_head *dead)
 }
 
 /* The last step under locks. The running task keeps the reference that its stack is in use. */
-static void exit_notify(struct task *t, bool last)
+static void exit_notify(struct task *t)
 {
 	struct process *p = t->proc;
 	bool is_leader;
@@ -235,11 +236,10 @@ static void exit_notify(struct task *t, bool last)
 	is_leader = p->leader == t;
 	spin_lock(&p->siglock);
 	add_to_process(t, p);
-	signals_release_pending(&t->pending);
 	spin_unlock(&p->siglock);
 	if (!is_leader)
 		task_unhash(t);
-	if (last)
+	if (p->nr_threads == 1 && p->leader->exit_done)
 		process_becomes_zombie(p, &dead);
 	else
 		wake_group_exec(p);
@@ -249,7 +249,8 @@ static void exit_notify(struct task *t, bool last)
 	put_released(&dead);
 }
 
-/* From here on no signal is for this thread. True: it is the last of the process. */
+/* From here on no signal is for this thread, nor does one that was end its waits: what others wait for
+ * has to be done. True: it is the last of the process to begin. */
 static bool begin_exit(struct task *t)
 {
 	struct process *p = t->proc;
@@ -259,14 +260,13 @@ static bool begin_exit(struct task *t)
 	t->exiting = true;
 	exit_group_stop_locked(t, &stopped_now);
 	last = atomic_dec_and_test(&p->live);
-	/* What was meant for any thread may have been left to this one. */
-	if (!last && p->shared_pending.signal) {
-		struct task *other;
-
-		list_for_each_entry(other, &p->threads, thread_node)
-			if (!other->exiting && (p->shared_pending.signal & ~other->blocked))
-				signal_wake_up(other, false);
+	if (last && !p->group_exit) {
+		p->group_exit = true;
+		p->group_exit_code = t->exit_code;
 	}
+	signals_release_pending(&t->pending);
+	work_clear(t, TWORK_SIGNAL);
+	retarget_signals_locked(t, ~0UL);
 	spin_unlock_irqrestore(&p->siglock, irq);
 	if (stopped_now)
 		notify_parent_stopped(p, CLD_STOPPED);
@@ -285,8 +285,7 @@ void do_exit(int status)
 	t->exit_code = status;
 	last = begin_exit(t);
 	if (last && p == init_process)
-		panic("Attempted to kill init! exitcode=0x%08x",
-		      (unsigned int)(p->group_exit ? p->group_exit_code : status));
+		panic("Attempted to kill init! exitcode=0x%08x", (unsigned int)p->group_exit_code);
 	if (last)
 		timer_cancel(&p->real_timer);
 	exit_mm(t);
@@ -295,7 +294,7 @@ void do_exit(int status)
 		tty_session_exit_hook(p);
 	complete_vfork(t);
 	task_reap_dead();
-	exit_notify(t, last);
+	exit_notify(t);
 	schedule_dead();
 }
 
