@@ -24,6 +24,23 @@
 #define BOOT_MAGIC_MULTIBOOT2 0x36d76289
 #define BOOT_MAGIC_PVH        0x336ec578
 
+/* entry.S's segments. */
+#define BOOT_GDT_SIZE 32
+#define BOOT_CS32     0x18
+
+/* struct ap_boot, below; kernel/smp.c asserts that it agrees. */
+#define AP_BOOT_STATE     0
+#define AP_BOOT_APIC_ID   4
+#define AP_BOOT_CR3       8
+#define AP_BOOT_PERCPU    16
+#define AP_BOOT_STACK_TOP 24
+
+/* ap_boot.state */
+#define AP_NONE     0
+#define AP_EXPECTED 1
+#define AP_ARRIVED  2
+#define AP_ONLINE   3
+
 #ifndef __ASSEMBLER__
 
 #include <stdbool.h>
@@ -93,6 +110,20 @@ extern char boot_stack[], boot_stack_top[];
 
 /* The page tables kernel_main() starts on; in .bss, one page each. */
 extern uint64_t boot_pml4[512];
+
+/* What the processor that is being started finds (ap_entry.S, kernel/smp.c). */
+struct ap_boot {
+	uint32_t state; /* atomic; who moves it away from AP_EXPECTED decides */
+	uint32_t apic_id;
+	uint64_t cr3;
+	uint64_t percpu; /* its area */
+	uint64_t stack_top;
+};
+extern struct ap_boot ap_boot;
+/* The real-mode code, to be copied to a page below 1 MiB. */
+extern const char ap_trampoline[], ap_trampoline_end[];
+/* kernel/smp.c; on the new processor, in the kernel's page tables, interrupts off. */
+void ap_main(void) __attribute__((noreturn));
 
 /* kernel/main.c; runs at its linked address, interrupts off, never returns. */
 void kernel_main(void) __attribute__((noreturn));

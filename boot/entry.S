@@ -91,12 +91,16 @@ _start:
 	call	check_cpu
 	call	fill_tables
 
+	/* Every processor; the others come from ap_entry.S, with edi = 0. */
+	.globl	enter_long_mode
+	.type	enter_long_mode, @function
+enter_long_mode:
 	movl	$CR4_PAE, %eax
 	movl	%eax, %cr4
 	movl	$PA(boot_pml4), %eax
 	movl	%eax, %cr3
 
-	/* ebp: CPUID 0x80000001 edx, from check_cpu */
+	/* ebp: CPUID 0x80000001 edx */
 	movl	$MSR_EFER, %ecx
 	rdmsr
 	orl	$EFER_LME, %eax
@@ -205,6 +209,8 @@ start_high:
 	xorl	%eax, %eax
 	movl	%eax, %fs
 	movl	%eax, %gs
+	testl	%edi, %edi
+	jz	ap_start_high
 
 	movq	$__per_cpu_load, %rax
 	movq	%rax, %rdx
@@ -221,13 +227,14 @@ start_high:
 
 	.section .rodata.boot, "a"
 	.balign 8
+	.globl	boot_gdt
 boot_gdt:
 	.quad	0
 	.quad	0x00af9b000000ffff	/* 0x08: 64-bit code */
 	.quad	0x00cf93000000ffff	/* 0x10: data */
-boot_gdt_end:
+	.quad	0x00cf9b000000ffff	/* BOOT_CS32: 32-bit code */
 boot_gdt_ptr:
-	.word	boot_gdt_end - boot_gdt - 1
+	.word	BOOT_GDT_SIZE - 1
 	.long	PA(boot_gdt)
 msg_no_long_mode:
 	.asciz	"\r\nOctavo needs a 64-bit processor: CPUID reports no long mode.\r\n"

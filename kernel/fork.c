@@ -204,7 +204,7 @@ static int copy_mm(struct task *t, u64 flags)
 		if (IS_ERR(mm))
 			return (int)PTR_ERR(mm);
 	}
-	t->thread.mm = t->thread.active_mm = mm;
+	t->thread.mm = mm;
 	return 0;
 }
 
@@ -212,7 +212,7 @@ static void drop_pieces(struct task *t)
 {
 	if (t->thread.mm) {
 		mm_put_user(t->thread.mm);
-		t->thread.mm = t->thread.active_mm = NULL;
+		t->thread.mm = NULL;
 	}
 	if (t->fs)
 		fs_put(t->fs);

@@ -70,6 +70,8 @@ struct process *process_alloc(void);
 /* What task_alloc() gave, with all that was attached to it dropped but its process. */
 void task_free(struct task *t);
 extern struct process boot_process; /* pid 0 */
+/* What task_alloc() gave becomes the idle thread of a CPU that is going to be started: another pid 0. */
+void idle_task_init(struct task *t, unsigned int cpu);
 unsigned int nr_threads_all(void);
 struct fpu_state *fpu_state_alloc(void);
 

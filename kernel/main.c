@@ -6,13 +6,14 @@
  *	boot_main()	what the loader said -> boot_info
  *	kernel_main()	processor, log, memory, scheduler, files; then the boot thread
  *			becomes CPU 0's idle thread
- *	boot_thread()	everything that may sleep: initcalls, the initramfs; then either the
- *			in-kernel tests (ktest=) or pid 1
+ *	boot_thread()	everything that may sleep: the other processors, initcalls, the initramfs;
+ *			then either the in-kernel tests (ktest=) or pid 1
  */
 #include <boot/boot.h>
 #include <drivers/screen.h>
 #include <drivers/serial.h>
 #include <fs/vfs.h>
+#include <kernel/acpi.h>
 #include <kernel/ktest_hook.h>
 #include <kernel/lib/cmdline.h>
 #include <kernel/lib/init.h>
@@ -21,6 +22,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/timer.h>
+#include <kernel/smp.h>
 #include <kernel/task.h>
 #include <kernel/version.h>
 #include <kernel/x86/reboot.h>
@@ -157,6 +159,7 @@ static void run_ktests(void)
 
 static int boot_thread(void *arg __unused)
 {
+	smp_init();
 	do_initcalls();
 	run_ktests();
 	load_initramfs();
@@ -181,8 +184,10 @@ void kernel_main(void)
 	register_memory();
 	memblock_remove(screen, screen_size); /* whatever the map says */
 	sched_init();
+	smp_reserve_trampoline();
 	mm_init_early(screen, screen_size);
 	mm_init_caches();
+	acpi_init();
 	x86_late_init();
 	printk_set_clock(log_clock);
 	timekeeping_init(rtc_read());

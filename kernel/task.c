@@ -24,6 +24,7 @@
 #include <kernel/internal.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/hash.h>
+#include <kernel/lib/printf.h>
 #include <kernel/lib/random.h>
 #include <kernel/lib/string.h>
 #include <kernel/x86/fpu.h>
@@ -481,6 +482,17 @@ static void boot_process_init(void)
 	boot_process.action[SIGCHLD - 1].handler = SIG_IGN;
 	boot_process.action_set = sigmask(SIGCHLD);
 	rlimits_init(&boot_process);
+}
+
+void idle_task_init(struct task *t, unsigned int cpu)
+{
+	t->proc = &boot_process;
+	t->fs = &init_fs;
+	t->blocked = ~0UL;
+	t->cred.caps = root_caps;
+	t->thread.flags = THREAD_KTHREAD;
+	t->thread.kstack_top = (u64)t->thread.kstack + KSTACK_SIZE;
+	scnprintf(t->thread.comm, sizeof(t->thread.comm), "swapper/%u", cpu);
 }
 
 void task_init(void)

@@ -35,6 +35,7 @@
 #include <mm/mm.h>
 #include <mm/page_owner.h>
 #include <mm/slab.h>
+#include <mm/tlb.h>
 #include <mm/vmalloc.h>
 #include <mm/vmstat.h>
 
@@ -253,6 +254,7 @@ void mm_init_cpu(unsigned int cpu)
 {
 	for (unsigned int zone = 0; zone < MAX_NR_ZONES; zone++)
 		per_cpu_ptr(&pcp_pages[zone], cpu)->high = node_data[0].zones[zone].pcp_high;
+	*per_cpu_ptr(&tlb_state, cpu) = (struct tlb_state){.mm = &init_mm, .lazy = true};
 }
 
 void mm_init_early(paddr_t device, size_t device_size)

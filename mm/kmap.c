@@ -13,6 +13,7 @@
  * Simplified: 4 KiB pages only.
  */
 #include <kernel/lib/errno.h>
+#include <kernel/x86/smp.h>
 #include <kernel/x86/tlb.h>
 #include <mm/internal.h>
 #include <mm/mm.h>
@@ -82,15 +83,29 @@ pfn_t kernel_unmap_page(vaddr_t va)
 	return pte_present(old) ? pte_pfn(old) : (pfn_t)-1;
 }
 
-void kernel_flush_range(vaddr_t start, vaddr_t end)
+struct kernel_range {
+	vaddr_t start, end;
+};
+
+static void kernel_flush_local(void *arg)
 {
-	/* The one place for other CPUs' TLBs, as soon as they run. */
-	if ((end - start) >> PAGE_SHIFT > KERNEL_FLUSH_ALL_PAGES) {
+	const struct kernel_range *r = arg;
+
+	if ((r->end - r->start) >> PAGE_SHIFT > KERNEL_FLUSH_ALL_PAGES) {
 		tlb_flush_local_global();
 		return;
 	}
-	for (; start < end; start += PAGE_SIZE)
-		tlb_flush_local_page(start);
+	for (vaddr_t va = r->start; va < r->end; va += PAGE_SIZE)
+		tlb_flush_local_page(va);
+}
+
+void kernel_flush_range(vaddr_t start, vaddr_t end)
+{
+	struct kernel_range r = {start, end};
+
+	kernel_flush_local(&r);
+	if (other_cpus())
+		smp_call_mask(other_cpus(), kernel_flush_local, &r);
 }
 
 pteval_t kernel_lookup(vaddr_t va, unsigned int *shift)

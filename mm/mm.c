@@ -8,7 +8,7 @@
  *
  * CR3 and lazy TLB. A kernel thread has no space of its own and touches only the kernel's half,
  * which is the same everywhere: so switching to it loads nothing, and if the next thread is again
- * of the space that is loaded, nothing was lost. loaded_mm says what a CPU has. It is no reference:
+ * of the space that is loaded, nothing was lost. tlb_state.mm says what a CPU has. It is no reference:
  * instead, the last mm_put() of a space makes the CPUs that still have it loaded go to init_mm's
  * root. That costs at most once a space, where counting would cost twice a switch.
  *
@@ -18,6 +18,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/irqflags.h>
+#include <kernel/x86/tlb.h>
 #include <mm/filemap.h>
 #include <mm/pgtable.h>
 #include <mm/rmap.h>
@@ -39,7 +40,8 @@ void mm_init_caches(void)
 	mm_cache = kmem_cache_create("mm_struct", sizeof(struct mm_struct), 64, SLAB_PANIC, NULL);
 	rwsem_init(&init_mm.mmap_lock, LOCK_MMAP);
 	init_mm.cpu_mask = BIT(smp_processor_id());
-	this_cpu_write(loaded_mm, &init_mm);
+	this_cpu_write(tlb_state.mm, &init_mm);
+	this_cpu_write(tlb_state.lazy, true);
 	vma_init_cache();
 	rmap_init_caches();
 	filemap_init();
@@ -84,17 +86,41 @@ void mm_put_user(struct mm_struct *mm)
 }
 
 /* Interrupts off. The new bit is set before the first translation can be made, the old one goes
- * after the last is forgotten. */
+ * after the last is forgotten. The generation is read after the bit is set: a flush that it does not
+ * count will find the bit. */
 static void load_mm(struct mm_struct *mm)
 {
-	struct mm_struct *old = this_cpu_read(loaded_mm);
+	struct tlb_state *ts = this_cpu_ptr(&tlb_state);
+	struct mm_struct *old = ts->mm;
 	u64 bit = BIT(smp_processor_id());
 
 	debug_assert(old && old != mm);
 	__atomic_fetch_or(&mm->cpu_mask, bit, __ATOMIC_SEQ_CST);
-	this_cpu_write(loaded_mm, mm);
+	ts->mm = mm;
+	ts->gen = atomic_long_read(&mm->tlb_gen);
 	write_cr3(__pa(mm->pgd));
 	__atomic_fetch_and(&old->cpu_mask, ~bit, __ATOMIC_SEQ_CST);
+}
+
+/* This CPU comes back to the space that it still has loaded: see tlb.c. */
+static void end_lazy(struct mm_struct *mm)
+{
+	struct tlb_state *ts = this_cpu_ptr(&tlb_state);
+	long gen;
+
+	__atomic_store_n(&ts->lazy, false, __ATOMIC_SEQ_CST);
+	gen = atomic_long_read(&mm->tlb_gen);
+	if (unlikely(ts->gen != gen)) {
+		ts->gen = gen;
+		tlb_flush_local_all();
+	}
+}
+
+void mm_leave_lazy(void)
+{
+	debug_assert(irqs_disabled());
+	if (this_cpu_read(tlb_state.mm) != &init_mm)
+		load_mm(&init_mm);
 }
 
 /* Nobody runs in mm any more, but CPUs may have kept it loaded for their kernel threads. */
@@ -102,10 +128,10 @@ static void leave_lazy(struct mm_struct *mm)
 {
 	unsigned long flags = local_irq_save();
 
-	if (this_cpu_read(loaded_mm) == mm)
+	if (this_cpu_read(tlb_state.mm) == mm)
 		load_mm(&init_mm);
 	local_irq_restore(flags);
-	/* Other CPUs leave by an interrupt, like a shootdown (tlb.c). */
+	tlb_leave_lazy(mm);
 	assert(READ_ONCE(mm->cpu_mask) == 0);
 }
 
@@ -131,14 +157,17 @@ void mm_put(struct mm_struct *mm)
 
 void mm_switch(struct thread *prev __unused, struct thread *next)
 {
-	struct mm_struct *mm = next->mm, *loaded = this_cpu_read(loaded_mm);
+	struct mm_struct *mm = next->mm;
 
 	debug_assert(irqs_disabled());
-	if (mm && mm != loaded) {
+	if (!mm) {
+		this_cpu_write(tlb_state.lazy, true);
+	} else if (mm != this_cpu_read(tlb_state.mm)) {
+		this_cpu_write(tlb_state.lazy, false);
 		load_mm(mm);
-		loaded = mm;
+	} else if (this_cpu_read(tlb_state.lazy)) {
+		end_lazy(mm);
 	}
-	next->active_mm = loaded;
 }
 
 void mm_activate(struct mm_struct *mm)
@@ -146,8 +175,7 @@ void mm_activate(struct mm_struct *mm)
 	struct thread *t = current_thread();
 	unsigned long flags = local_irq_save();
 
-	t->mm = t->active_mm = mm;
-	if (this_cpu_read(loaded_mm) != mm)
-		load_mm(mm);
+	t->mm = mm;
+	mm_switch(t, t);
 	local_irq_restore(flags);
 }

@@ -16,13 +16,32 @@
  *  2. mm->cpu_mask has the bit of every CPU whose CR3 holds mm's root. A CPU sets its bit before it
  *     loads CR3 and clears it after it has loaded another: a CPU that is not in the mask holds no
  *     translation of the space, because loading CR3 drops them all (there are no PCIDs here).
+ *  3. mm->tlb_gen counts the flushes of the space; a CPU's tlb_state.gen says up to which of them it
+ *     has forgotten. It is never ahead of what the TLB holds.
  *
- * A kernel thread goes on with the tables of whoever ran before (lazy TLB). It holds no reference
- * for that: the last mm_put() makes the CPU that is still on them leave (mm.c).
+ * Lazy TLB. A kernel thread goes on with the tables of whoever ran before: its CPU is lazy. It does
+ * not look at user addresses, so it is not interrupted for a flush; when it returns to the space it
+ * compares generations and, if it is behind, forgets all:
  *
- * Simplified: with one processor the mask never names another; tlb_shootdown() is the one place
- * where the interrupt to others belongs.
+ *	who flushes			who returns
+ *	clear ptes			lazy = false
+ *	tlb_gen++  (full barrier)	(full barrier)
+ *	lazy? no: interrupt it		tlb_gen == own gen? no: flush all
+ *
+ * One of the two sees the other. But a processor may walk tables of its own accord, so where tables
+ * are freed lazy CPUs are interrupted too, and leave the space. The same is how the last mm_put()
+ * makes them leave: being lazy is no reference (mm.c).
+ *
+ * Who is interrupted forgets the range, if that is the one flush it is behind by, else everything.
+ * Two CPUs that flush at once are thus served right in whatever order their interrupts come.
+ *
+ * Locking: none is taken. tlb_flush_* waits for other CPUs with interrupts on, so it may be called
+ * under spinlocks that are never waited for with interrupts off: page-table locks are (smp.h).
  */
+#include <kernel/lib/cmdline.h>
+#include <kernel/lib/init.h>
+#include <kernel/x86/irqflags.h>
+#include <kernel/x86/smp.h>
 #include <kernel/x86/tlb.h>
 #include <mm/pgtable.h>
 #include <mm/tlb.h>
@@ -34,13 +53,20 @@
  * is also where Linux measured it (33). */
 #define TLB_SINGLE_PAGES_MAX 33
 
-DEFINE_PER_CPU(struct mm_struct *, loaded_mm);
+DEFINE_PER_CPU(struct tlb_state, tlb_state);
+
+/* ---- one CPU ---- */
+
+static void flush_all(void)
+{
+	tlb_flush_local_all();
+	count_event(TLB_LOCAL_FLUSH_ALL);
+}
 
 static void flush_local(vaddr_t start, vaddr_t end)
 {
 	if ((end - start) >> PAGE_SHIFT > TLB_SINGLE_PAGES_MAX) {
-		tlb_flush_local_all();
-		count_event(TLB_LOCAL_FLUSH_ALL);
+		flush_all();
 		return;
 	}
 	count_events(TLB_LOCAL_FLUSH_ONE, (end - start) >> PAGE_SHIFT);
@@ -48,22 +74,108 @@ static void flush_local(vaddr_t start, vaddr_t end)
 		tlb_flush_local_page(start);
 }
 
-/* Other CPUs that have mm loaded forget [start, end). Waits until they have. */
-static void tlb_shootdown(struct mm_struct *mm, vaddr_t start __unused, vaddr_t end __unused)
+/* The running CPU, which has mm loaded, is to be at least at gen, of which the range was [start, end).
+ * Interrupts off, or nobody else flushes for this CPU meanwhile. */
+static void catch_up(struct mm_struct *mm, long gen, vaddr_t start, vaddr_t end)
 {
-	u64 others = READ_ONCE(mm->cpu_mask) & ~BIT(smp_processor_id());
+	struct tlb_state *ts = this_cpu_ptr(&tlb_state);
 
-	if (likely(!others))
+	if (ts->gen >= gen)
 		return;
-	panic("TLB shootdown of CPUs %lx, which do not run yet", (unsigned long)others);
+	if (likely(ts->gen == gen - 1)) {
+		ts->gen = gen;
+		flush_local(start, end);
+	} else {
+		ts->gen = atomic_long_read(&mm->tlb_gen);
+		flush_all();
+	}
+}
+
+/* ---- other CPUs ---- */
+
+struct tlb_request {
+	struct mm_struct *mm;
+	vaddr_t start, end;
+	long gen;
+};
+
+#ifdef CONFIG_DEBUG
+/* tlb.drop=1: a fault to inject, which tests must notice: others are not told. */
+static bool drop_requests;
+
+static void tlb_debug_init(void)
+{
+	drop_requests = cmdline_bool("tlb.drop", false);
+}
+initcall(tlb_debug_init);
+#else
+#define drop_requests false
+#endif
+
+static void tlb_request_run(void *arg)
+{
+	const struct tlb_request *r = arg;
+
+	count_event(TLB_REMOTE_FLUSH_RECEIVED);
+	if (this_cpu_read(tlb_state.mm) != r->mm) /* it has left: nothing is remembered */
+		return;
+	if (this_cpu_read(tlb_state.lazy))
+		mm_leave_lazy();
+	else
+		catch_up(r->mm, r->gen, r->start, r->end);
+}
+
+/* The CPUs other than this one that must be told: all that have mm loaded, or only those that use it. */
+static u64 cpus_to_tell(const struct mm_struct *mm, bool lazy_too)
+{
+	u64 mask = __atomic_load_n(&mm->cpu_mask, __ATOMIC_SEQ_CST) & other_cpus();
+
+	if (likely(!mask) || lazy_too)
+		return mask;
+	for_each_cpu(cpu)
+		if ((mask & BIT(cpu)) && READ_ONCE(per_cpu_ptr(&tlb_state, cpu)->lazy))
+			mask &= ~BIT(cpu);
+	return mask;
+}
+
+/* Other CPUs that have mm loaded forget the range. Waits until they have. */
+static void tlb_shootdown(struct tlb_request *r, bool lazy_too)
+{
+	u64 others = cpus_to_tell(r->mm, lazy_too);
+
+	if (likely(!others) || drop_requests)
+		return;
+	count_event(TLB_REMOTE_FLUSH);
+	smp_call_mask(others, tlb_request_run, r);
+}
+
+void tlb_leave_lazy(struct mm_struct *mm)
+{
+	struct tlb_request r = {.mm = mm};
+	u64 others = cpus_to_tell(mm, true);
+
+	if (unlikely(others))
+		smp_call_mask(others, tlb_request_run, &r);
+}
+
+/* ---- the calls ---- */
+
+static void flush_range(struct mm_struct *mm, vaddr_t start, vaddr_t end, bool tables)
+{
+	struct tlb_request r = {mm, start, end, atomic_long_add_return(1, &mm->tlb_gen)};
+
+	if (this_cpu_read(tlb_state.mm) == mm) {
+		unsigned long flags = local_irq_save();
+
+		catch_up(mm, r.gen, start, end);
+		local_irq_restore(flags);
+	}
+	tlb_shootdown(&r, tables);
 }
 
 void tlb_flush_range(struct mm_struct *mm, vaddr_t start, vaddr_t end)
 {
-	atomic_long_inc(&mm->tlb_gen);
-	if (this_cpu_read(loaded_mm) == mm)
-		flush_local(start, end);
-	tlb_shootdown(mm, start, end);
+	flush_range(mm, start, end, false);
 }
 
 void tlb_flush_mm(struct mm_struct *mm)
@@ -78,15 +190,18 @@ void tlb_flush_page(struct mm_struct *mm, vaddr_t addr)
 
 void tlb_fix_spurious(struct mm_struct *mm, vaddr_t addr)
 {
-	if (this_cpu_read(loaded_mm) == mm)
+	if (this_cpu_read(tlb_state.mm) == mm)
 		tlb_flush_local_page(addr);
 }
+
+/* ---- the gather ---- */
 
 static void gather_reset(struct mmu_gather *g)
 {
 	g->start = ~0UL;
 	g->end = 0;
 	g->nr = 0;
+	g->tables = false;
 }
 
 void tlb_gather_start(struct mmu_gather *g, struct mm_struct *mm)
@@ -104,6 +219,7 @@ void tlb_remove_table(struct mmu_gather *g, struct page *table)
 	 * 4.10.4.1): that the range is not empty is enough. */
 	if (g->start >= g->end)
 		tlb_remove_pte(g, 0, PAGE_SIZE);
+	g->tables = true;
 	g->pages[g->nr++] = table;
 }
 
@@ -124,7 +240,7 @@ static void release_pages(struct page **pages, unsigned int nr)
 void tlb_gather_flush(struct mmu_gather *g)
 {
 	if (g->start < g->end)
-		tlb_flush_range(g->mm, g->start, g->end);
+		flush_range(g->mm, g->start, g->end, g->tables);
 	if (g->nr) {
 		release_pages(g->pages, g->nr);
 		g->batches++;

@@ -23,6 +23,7 @@ struct mmu_gather {
 	struct mm_struct *mm;
 	vaddr_t start, end; /* what to flush; start >= end: nothing */
 	unsigned int nr;
+	bool tables;           /* some of the pages are tables */
 	unsigned long batches; /* flushed so far (for tests) */
 	struct page *pages[GATHER_PAGES];
 };
@@ -54,7 +55,7 @@ void tlb_remove_table(struct mmu_gather *g, struct page *table);
 void tlb_gather_flush(struct mmu_gather *g);
 void tlb_gather_finish(struct mmu_gather *g);
 
-/* Makes all CPUs that have mm loaded forget [start, end). No spinlock held unless stated. */
+/* Makes all CPUs that use mm forget [start, end). Interrupts on; no spinlock held unless stated. */
 void tlb_flush_range(struct mm_struct *mm, vaddr_t start, vaddr_t end);
 void tlb_flush_mm(struct mm_struct *mm);
 /* One page; may be called under its page-table lock. */
@@ -62,5 +63,15 @@ void tlb_flush_page(struct mm_struct *mm, vaddr_t addr);
 /* Only this CPU's entry, after rights were added (others fault spuriously, once). */
 void tlb_fix_spurious(struct mm_struct *mm, vaddr_t addr);
 
-/* The space whose tables this CPU has loaded. */
-DECLARE_PER_CPU(struct mm_struct *, loaded_mm);
+/* Every CPU that has mm loaded without using it leaves it. Waits. Nobody runs in mm any more. */
+void tlb_leave_lazy(struct mm_struct *mm);
+
+/* What a CPU's TLB is about. Changed by that CPU, with interrupts off; lazy is read by all. */
+struct tlb_state {
+	struct mm_struct *mm; /* the space whose tables are loaded */
+	long gen;             /* the flushes of mm (mm->tlb_gen) that this CPU has followed */
+	bool lazy;            /* a kernel thread runs on them */
+};
+DECLARE_PER_CPU(struct tlb_state, tlb_state);
+/* The running CPU, lazily on some space, goes to the kernel's tables (mm.c). Interrupts off. */
+void mm_leave_lazy(void);

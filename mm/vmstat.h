@@ -30,26 +30,27 @@
 	X(NR_SWAPCACHED, "nr_swapcached")                 \
 	X(NR_VMALLOC, "nr_vmalloc")
 
-#define VMSTAT_EVENTS(X)                                 \
-	X(PGPGIN, "pgpgin")                              \
-	X(PGPGOUT, "pgpgout")                            \
-	X(PSWPIN, "pswpin")                              \
-	X(PSWPOUT, "pswpout")                            \
-	X(PGALLOC_DMA, "pgalloc_dma")                    \
-	X(PGALLOC_DMA32, "pgalloc_dma32")                \
-	X(PGALLOC_NORMAL, "pgalloc_normal")              \
-	X(PGFREE, "pgfree")                              \
-	X(PGFAULT, "pgfault")                            \
-	X(PGMAJFAULT, "pgmajfault")                      \
-	X(TLB_REMOTE_FLUSH, "nr_tlb_remote_flush")       \
-	X(TLB_LOCAL_FLUSH_ALL, "nr_tlb_local_flush_all") \
-	X(TLB_LOCAL_FLUSH_ONE, "nr_tlb_local_flush_one") \
-	X(PGALLOC_FALLBACK, "pgalloc_fallback")          \
-	X(COW_COPY, "cow_copy")                          \
-	X(COW_REUSE, "cow_reuse")                        \
-	X(ZERO_PAGE_MAP, "zero_page_map")                \
-	X(STACK_GROW, "stack_grow")                      \
-	X(FAULT_SPURIOUS, "fault_spurious")              \
+#define VMSTAT_EVENTS(X)                                             \
+	X(PGPGIN, "pgpgin")                                          \
+	X(PGPGOUT, "pgpgout")                                        \
+	X(PSWPIN, "pswpin")                                          \
+	X(PSWPOUT, "pswpout")                                        \
+	X(PGALLOC_DMA, "pgalloc_dma")                                \
+	X(PGALLOC_DMA32, "pgalloc_dma32")                            \
+	X(PGALLOC_NORMAL, "pgalloc_normal")                          \
+	X(PGFREE, "pgfree")                                          \
+	X(PGFAULT, "pgfault")                                        \
+	X(PGMAJFAULT, "pgmajfault")                                  \
+	X(TLB_REMOTE_FLUSH, "nr_tlb_remote_flush")                   \
+	X(TLB_REMOTE_FLUSH_RECEIVED, "nr_tlb_remote_flush_received") \
+	X(TLB_LOCAL_FLUSH_ALL, "nr_tlb_local_flush_all")             \
+	X(TLB_LOCAL_FLUSH_ONE, "nr_tlb_local_flush_one")             \
+	X(PGALLOC_FALLBACK, "pgalloc_fallback")                      \
+	X(COW_COPY, "cow_copy")                                      \
+	X(COW_REUSE, "cow_reuse")                                    \
+	X(ZERO_PAGE_MAP, "zero_page_map")                            \
+	X(STACK_GROW, "stack_grow")                                  \
+	X(FAULT_SPURIOUS, "fault_spurious")                          \
 	X(FAULT_RETRY, "fault_retry")
 
 #define X(id, name) id,

@@ -17,8 +17,9 @@ ROOT = deps.ROOT
 # Formatting differs between releases; this is the one the tree is formatted with.
 CLANG_FORMAT_MAJOR = "14"
 # Lines of code: neither blank nor only comment. The rest was meant to stay within 25,000; the screen
-# and the keyboard, System V memory, capabilities and all that programs read under /proc are the rest.
-BUDGETS = [("mm", ["mm"], 12000), ("rest of the kernel", ["boot", "kernel", "fs", "drivers"], 28200)]
+# and the keyboard, System V memory, capabilities, all that programs read under /proc, and several
+# processors are the rest.
+BUDGETS = [("mm", ["mm"], 12000), ("rest of the kernel", ["boot", "kernel", "fs", "drivers"], 30500)]
 
 
 def c_files():

@@ -431,6 +431,20 @@ void sched_init(void)
 	this_cpu_write(current_thread_ptr, &boot_thread);
 }
 
+void sched_init_cpu(unsigned int cpu, struct thread *idle)
+{
+	struct run_queue *rq = per_cpu_ptr(&run_queue, cpu);
+
+	idle->cpu = (int)cpu;
+	idle->cpus_allowed = BIT(cpu);
+	idle->state = THREAD_RUNNING;
+	idle->on_rq = idle->on_cpu = true;
+	idle->exec_start = (u64)ktime_get();
+	rq->curr = rq->idle = idle;
+	*per_cpu_ptr(&current_thread_ptr, cpu) = idle;
+	per_cpu_ptr(&fixed_percpu_data, cpu)->stack_canary = idle->canary;
+}
+
 void sched_adopt_boot_thread(struct thread *t)
 {
 	unsigned long flags = local_irq_save();

@@ -63,11 +63,10 @@ struct thread {
 	struct rb_node rq_node; /* (r) */
 	bool in_user;           /* the tick charges utime if it found user mode */
 
-	void *kstack;                /* (c) vmalloc'ed with a guard page, KSTACK_SIZE */
-	struct mm_struct *mm;        /* own space; NULL for a kernel thread */
-	struct mm_struct *active_mm; /* whose tables are loaded while it runs (lazy TLB) */
-	struct fpu_state *fpu;       /* NULL for a kernel thread */
-	u64 fsbase, gsbase;          /* the user's */
+	void *kstack;          /* (c) vmalloc'ed with a guard page, KSTACK_SIZE */
+	struct mm_struct *mm;  /* own space; NULL for a kernel thread */
+	struct fpu_state *fpu; /* NULL for a kernel thread */
+	u64 fsbase, gsbase;    /* the user's */
 	char comm[16];
 
 	/* lock checker, own */
@@ -99,6 +98,8 @@ static inline struct thread *current_thread(void)
 }
 
 void sched_init(void); /* the boot thread becomes CPU 0's idle thread */
+/* Another CPU's queue, before it starts; idle is the thread that it starts as. */
+void sched_init_cpu(unsigned int cpu, struct thread *idle);
 
 /* The boot thread goes on as *t (a zeroed thread that lives for ever). */
 void sched_adopt_boot_thread(struct thread *t);

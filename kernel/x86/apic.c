@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC of the boot CPU (SDM vol. 3, chapter 11).
+ * The local APICs (SDM vol. 3, chapter 11).
  *
- * Its LINT0 is set to ExtINT ("virtual wire"), so that the 8259s work as without it. Its timer runs
- * in one-shot mode at the bus clock divided by 16; the rate is measured against the time-stamp
+ * The boot CPU's LINT0 is set to ExtINT ("virtual wire"), so that the 8259s work as without it. The
+ * timer runs in one-shot mode at the bus clock divided by 16; the rate is measured against the time-stamp
  * counter for a millisecond, which is exact enough: whoever the interrupt is for reads the clock,
- * and one that came early just arms again.
+ * and one that came early just arms again. All CPUs' timers run at the rate that the first was measured at.
  */
 #include <kernel/lib/printk.h>
 #include <kernel/x86/apic.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/cpufeature.h>
 #include <kernel/x86/irq.h>
+#include <kernel/x86/irqflags.h>
 #include <kernel/x86/tsc.h>
 
+#define APIC_ID            0x020
 #define APIC_TPR           0x080
 #define APIC_EOI           0x0b0
 #define APIC_SVR           0x0f0
+#define APIC_ICR_LOW       0x300
+#define APIC_ICR_HIGH      0x310
 #define APIC_LVT_TIMER     0x320
 #define APIC_LVT_LINT0     0x350
 #define APIC_LVT_LINT1     0x360
@@ -30,6 +34,12 @@
 #define LVT_EXTINT       0x700
 #define LVT_NMI          0x400
 #define DIVIDE_BY_16     0x3
+#define ICR_NMI          0x400
+#define ICR_INIT         0x500
+#define ICR_STARTUP      0x600
+#define ICR_PENDING      0x1000
+#define ICR_ASSERT       0x4000
+#define ICR_LEVEL        0x8000
 #define APIC_BASE_ENABLE BIT(11)
 #define APIC_BASE_ADDR   0x000ffffffffff000UL
 
@@ -77,20 +87,69 @@ paddr_t apic_paddr(void)
 	return cpu_has_apic() ? rdmsr(MSR_APIC_BASE) & APIC_BASE_ADDR : 0;
 }
 
-void apic_init(void *regs)
+static void enable(u32 lint0)
 {
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE);
-	apic = regs;
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_SVR, SVR_ENABLE | APIC_SPURIOUS_VECTOR);
-	apic_write(APIC_LVT_LINT0, LVT_EXTINT);
+	apic_write(APIC_LVT_LINT0, lint0);
 	apic_write(APIC_LVT_LINT1, LVT_NMI);
 	apic_write(APIC_LVT_ERROR, LVT_MASKED);
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
+}
+
+void apic_init(void *regs)
+{
+	apic = regs;
+	enable(LVT_EXTINT);
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | APIC_TIMER_VECTOR);
 	timer_khz = measure_timer_khz();
 	apic_write(APIC_LVT_TIMER, APIC_TIMER_VECTOR);
 	pr_info("apic: timer %lu kHz\n", (unsigned long)timer_khz * 16);
+}
+
+void apic_init_cpu(void)
+{
+	enable(LVT_MASKED);
+	apic_write(APIC_LVT_TIMER, APIC_TIMER_VECTOR);
+}
+
+u8 apic_id(void)
+{
+	return (u8)(apic_read(APIC_ID) >> 24);
+}
+
+/* The two halves of the register are one thing: no handler may come in between. */
+static void send(u8 id, u32 what)
+{
+	unsigned long flags = local_irq_save();
+
+	apic_write(APIC_ICR_HIGH, (u32)id << 24);
+	apic_write(APIC_ICR_LOW, what);
+	while (apic_read(APIC_ICR_LOW) & ICR_PENDING)
+		cpu_relax();
+	local_irq_restore(flags);
+}
+
+void apic_send(u8 id, u8 vector)
+{
+	send(id, vector | ICR_ASSERT);
+}
+
+void apic_send_nmi(u8 id)
+{
+	send(id, ICR_NMI | ICR_ASSERT);
+}
+
+void apic_send_init(u8 id)
+{
+	send(id, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	send(id, ICR_INIT | ICR_LEVEL);
+}
+
+void apic_send_startup(u8 id, paddr_t page)
+{
+	send(id, ICR_STARTUP | ICR_ASSERT | (u32)(page >> 12));
 }
 
 void apic_timer_start(u64 ns)

@@ -15,6 +15,8 @@
 #include <kernel/x86/tsc.h>
 #include <kernel/x86/x86.h>
 
+extern char boot_stack_top[];
+
 struct cpu_features cpu_features;
 pteval_t pte_supported_mask = ~0UL;
 
@@ -199,12 +201,17 @@ void x86_early_init(void)
 		smap_patch(smap_sites_entry, smap_sites_entry_end);
 		smap_patch(smap_sites_usercopy, smap_sites_usercopy_end);
 	}
-	gdt_init_cpu(NULL);
 	idt_init();
+	x86_init_cpu(NULL, (u64)boot_stack_top);
+	pic_init();
+	tsc_init();
+}
+
+void x86_init_cpu(void *ist_stacks, u64 kstack_top)
+{
+	gdt_init_cpu(ist_stacks, kstack_top);
 	idt_load();
 	syscall_init_cpu();
 	cpufeature_enable();
 	fpu_init_cpu();
-	pic_init();
-	tsc_init();
 }

@@ -48,7 +48,6 @@ DEFINE_PER_CPU(u64, cpu_kstack_top); /* entry.S: rsp for syscall_entry */
 DEFINE_PER_CPU(u64, cpu_user_rsp);   /* entry.S: the user's, for an instruction or two */
 
 static u8 boot_ist_stacks[IST_NR][IST_STACK_SIZE] __aligned(16);
-extern char boot_stack_top[];
 
 void cpu_set_kstack(u64 kstack_top)
 {
@@ -95,7 +94,7 @@ static void load_segments(const u64 *gdt, size_t size)
 	__asm__ __volatile__("ltr %w0" : : "r"(TSS_SEL));
 }
 
-void gdt_init_cpu(void *ist_stacks)
+void gdt_init_cpu(void *ist_stacks, u64 kstack_top)
 {
 	struct cpu_segments *s = this_cpu_ptr(&cpu_segments);
 
@@ -110,7 +109,7 @@ void gdt_init_cpu(void *ist_stacks)
 		s->tss.ist[i] = prepare_ist_stack(s->ist_stacks + i * IST_STACK_SIZE);
 	s->tss.iomap = sizeof(struct tss);
 	load_segments(s->gdt, sizeof(s->gdt));
-	cpu_set_kstack((u64)boot_stack_top);
+	cpu_set_kstack(kstack_top);
 }
 
 bool ist_stack_bounds(u64 addr, u64 *lo, u64 *hi)

@@ -8,8 +8,8 @@
 #define IST_STACK_SIZE 8192
 
 /* Loads the running CPU's GDT and TSS. ist_stacks: IST_NR stacks, 16-byte aligned; NULL: the boot
- * CPU's own. */
-void gdt_init_cpu(void *ist_stacks);
+ * CPU's own. kstack_top: as cpu_set_kstack(). */
+void gdt_init_cpu(void *ist_stacks, u64 kstack_top);
 /* Where entries from user mode start to push. */
 void cpu_set_kstack(u64 kstack_top);
 /* If addr is in an IST stack of the running CPU: its bounds. For backtraces. */

@@ -16,6 +16,7 @@
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/irq.h>
 #include <kernel/x86/irqflags.h>
+#include <kernel/x86/smp.h>
 #include <kernel/x86/trapframe.h>
 
 #define PIC1_CMD     0x20
@@ -177,6 +178,12 @@ void irq_dispatch(struct trapframe *tf)
 		timer_count++;
 		apic_eoi();
 		timer_irq_handler(tf);
+	} else if (vector == APIC_CALL_VECTOR) {
+		apic_eoi();
+		smp_call_interrupt();
+	} else if (vector == APIC_RESCHEDULE_VECTOR) {
+		this_cpu_inc(ipi_reschedule_count);
+		apic_eoi();
 	} else if (vector == IRQ_VECTOR_BASE && !apic_present()) {
 		timer_count++;
 		pic_eoi(0);

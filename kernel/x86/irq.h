@@ -9,10 +9,12 @@
 
 struct trapframe;
 
-#define IRQ_VECTOR_BASE      0x20 /* ISA lines at 0x20 to 0x2f */
-#define NR_IRQS              16
-#define APIC_TIMER_VECTOR    0xf0
-#define APIC_SPURIOUS_VECTOR 0xff
+#define IRQ_VECTOR_BASE        0x20 /* ISA lines at 0x20 to 0x2f */
+#define NR_IRQS                16
+#define APIC_TIMER_VECTOR      0xf0
+#define APIC_RESCHEDULE_VECTOR 0xf1
+#define APIC_CALL_VECTOR       0xf2
+#define APIC_SPURIOUS_VECTOR   0xff
 
 /* Returns true if its device had raised the line: lines can be shared (PCI). */
 typedef bool (*irq_handler_t)(unsigned int irq, void *arg);

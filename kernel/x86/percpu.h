@@ -5,7 +5,7 @@
  * They are linked at address 0 up (section .data..percpu): a variable's address is its offset in a
  * CPU's area, and GSBASE holds the area's address while the CPU runs in the kernel. So
  * this_cpu_read(x) is one instruction, mov %gs:x. The boot CPU's area is the section's load image
- * itself; the areas of others are copied from it before they start.
+ * itself; the areas of others begin as copies of what it was at first.
  *
  * The area begins with fixed_percpu_data, because the compiler's stack protector reads the canary
  * at %gs:40.
@@ -29,7 +29,7 @@ DECLARE_PER_CPU(unsigned long, this_cpu_off); /* GSBASE, as a number */
 DECLARE_PER_CPU(unsigned int, cpu_number);
 
 extern unsigned long __per_cpu_offset[NR_CPUS];
-extern unsigned int nr_cpu_ids; /* CPUs that run; 1 until the others are started */
+extern unsigned int nr_cpu_ids; /* CPUs that run: 0 to nr_cpu_ids - 1; grows while they are started */
 
 /* Reads and writes of 1, 2, 4 or 8 bytes. They name the running CPU in one instruction, so they
  * need no protection against being moved; a read and a later write do. */
@@ -72,3 +72,6 @@ static inline unsigned long fixed_percpu_canary(void)
 
 /* The boot CPU's area: before anything else in C. */
 void percpu_init(void);
+size_t percpu_size(void);
+/* Another's, percpu_size() bytes at area, before it is started. */
+void percpu_init_cpu(unsigned int cpu, void *area);

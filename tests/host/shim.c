@@ -14,6 +14,7 @@
 #include <kernel/sched/timer.h>
 #include <kernel/sync/spinlock.h>
 #include <kernel/x86/pte.h>
+#include <kernel/x86/smp.h>
 #include <tests/host/host.h>
 
 __weak unsigned long host_page_offset, host_vmemmap_start, host_vmalloc_start, host_vmalloc_end;
@@ -45,6 +46,13 @@ void host_add_cpus(unsigned int nr)
 		__per_cpu_offset[nr_cpu_ids] =
 			(unsigned long)area - (unsigned long)__start_host_percpu;
 	}
+}
+
+/* One TLB is modelled: whoever is asked does it. */
+__weak void smp_call_mask(u64 mask, void (*fn)(void *arg), void *arg)
+{
+	for (; mask; mask &= mask - 1)
+		fn(arg);
 }
 
 void host_set_cpu(unsigned int cpu)

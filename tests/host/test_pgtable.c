@@ -139,15 +139,26 @@ static void tlb_drop(vaddr_t va, bool all)
 
 static void load_mm(struct mm_struct *mm)
 {
-	struct mm_struct *old = this_cpu_read(loaded_mm);
+	struct mm_struct *old = this_cpu_read(tlb_state.mm);
 
 	if (old == mm)
 		return;
 	if (old)
 		old->cpu_mask = 0;
 	mm->cpu_mask = 1;
-	this_cpu_write(loaded_mm, mm);
+	this_cpu_write(tlb_state.mm, mm);
+	this_cpu_write(tlb_state.gen, atomic_long_read(&mm->tlb_gen));
 	tlb_drop(0, true);
+}
+
+void mm_leave_lazy(void)
+{
+	FAIL("the only CPU is not lazy");
+}
+
+bool cmdline_bool(const char *key __unused, bool def)
+{
+	return def;
 }
 
 void mm_put_user(struct mm_struct *mm)
@@ -157,7 +168,7 @@ void mm_put_user(struct mm_struct *mm)
 	for (enum mm_counter c = 0; c < NR_MM_COUNTERS; c++)
 		CHECK_EQ(atomic_long_read(mm_counter(mm, c)), 0);
 	CHECK_EQ(atomic_long_read(&mm->pgtables_bytes), 0);
-	if (this_cpu_read(loaded_mm) == mm)
+	if (this_cpu_read(tlb_state.mm) == mm)
 		load_mm(&init_mm);
 	pgd_free(mm->pgd);
 	free(mm);
@@ -512,7 +523,7 @@ static void boot(void)
 	rmap_init_caches();
 	pgtable_init();
 	filemap_init();
-	this_cpu_write(loaded_mm, &init_mm);
+	this_cpu_write(tlb_state.mm, &init_mm);
 	file = kzalloc(NR_FILES * sizeof(struct file), GFP_KERNEL);
 	for (int i = 0; i < NR_FILES; i++) {
 		struct file *f = &file[i];

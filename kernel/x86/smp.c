@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupts between processors.
+ *
+ * A call. Each CPU has one request of its own: the function, and a mask of those who have still to
+ * run it. It sets its bit in the word call_senders of each target and interrupts those whose word
+ * was empty; a target takes the whole word and serves every CPU in it. So nothing is allocated,
+ * there are no lists and no locks:
+ *
+ *	sender s			target t
+ *	request[s] = {fn, arg, {t}}
+ *	call_senders[t] |= s  --IPI-->	senders = xchg(call_senders[t], 0)
+ *	while (request[s].waiting)	for each s: fn(arg); request[s].waiting &= ~t
+ *
+ * The sender waits with interrupts on: two CPUs that call each other serve each other.
+ */
+#include <kernel/lib/bug.h>
+#include <kernel/x86/apic.h>
+#include <kernel/x86/cpu.h>
+#include <kernel/x86/irq.h>
+#include <kernel/x86/irqflags.h>
+#include <kernel/x86/smp.h>
+
+struct call_request {
+	void (*fn)(void *arg);
+	void *arg;
+	u64 waiting; /* (a) CPUs that have not run it yet */
+};
+/* (a) atomic */
+
+static DEFINE_PER_CPU(struct call_request, call_request);
+static DEFINE_PER_CPU(u64, call_senders); /* (a) CPUs whose request names this one */
+DEFINE_PER_CPU(u64, ipi_reschedule_count);
+DEFINE_PER_CPU(u64, ipi_call_count);
+u8 cpu_apic_id[NR_CPUS];
+
+void smp_send_reschedule(unsigned int cpu)
+{
+	apic_send(cpu_apic_id[cpu], APIC_RESCHEDULE_VECTOR);
+}
+
+void smp_send_nmi(unsigned int cpu)
+{
+	apic_send_nmi(cpu_apic_id[cpu]);
+}
+
+void smp_send_nmi_others(void)
+{
+	for_each_cpu(cpu)
+		if (cpu != smp_processor_id())
+			smp_send_nmi(cpu);
+}
+
+void smp_call_mask(u64 mask, void (*fn)(void *arg), void *arg)
+{
+	struct call_request *r = this_cpu_ptr(&call_request);
+	u64 self = BIT(smp_processor_id());
+
+	debug_assert(!irqs_disabled() && !(mask & self) && !r->waiting);
+	r->fn = fn;
+	r->arg = arg;
+	__atomic_store_n(&r->waiting, mask, __ATOMIC_SEQ_CST);
+	for_each_cpu(cpu) {
+		if (!(mask & BIT(cpu)))
+			continue;
+		if (!__atomic_fetch_or(per_cpu_ptr(&call_senders, cpu), self, __ATOMIC_SEQ_CST))
+			apic_send(cpu_apic_id[cpu], APIC_CALL_VECTOR);
+	}
+	while (__atomic_load_n(&r->waiting, __ATOMIC_ACQUIRE))
+		cpu_relax();
+}
+
+void smp_call_interrupt(void)
+{
+	u64 senders = __atomic_exchange_n(this_cpu_ptr(&call_senders), 0, __ATOMIC_SEQ_CST);
+	u64 self = BIT(smp_processor_id());
+
+	this_cpu_inc(ipi_call_count);
+	for_each_cpu(cpu) {
+		struct call_request *r = per_cpu_ptr(&call_request, cpu);
+
+		if (!(senders & BIT(cpu)))
+			continue;
+		r->fn(r->arg);
+		__atomic_fetch_and(&r->waiting, ~self, __ATOMIC_SEQ_CST);
+	}
+}
