@@ -199,6 +199,9 @@ void smp_init(void)
 	ktime_t start = ktime_get();
 	size_t size = (size_t)(ap_trampoline_end - ap_trampoline);
 
+#ifdef CONFIG_DEBUG
+	smp_call_check = lock_check_call;
+#endif
 	max = min(max(max, 1u), (unsigned int)NR_CPUS);
 	if (apic_present())
 		cpu_apic_id[0] = apic_id();

@@ -75,7 +75,8 @@ struct thread {
 	int irq_held_base; /* locks held when the present interrupt came */
 	struct held_lock {
 		const void *lock;
-		int class;
+		short class;
+		bool spin;
 	} held[16];
 
 #ifdef CONFIG_DEBUG

@@ -12,8 +12,10 @@
  *     could come on the same CPU and wait for ever. Locks that the interrupted thread holds do not
  *     count for rule 1 inside the handler: rule 3 makes that safe.
  *  4. Nothing sleeps while a spinlock is held or in a handler (might_sleep()).
+ *  5. A class that is held while other CPUs are called and waited for (smp_call_mask()) must never be
+ *     waited for with interrupts off: the CPU that does would not answer.
  *
- * Each thread records what it holds in itself; the per-class bits of rule 3 are set once and read
+ * Each thread records what it holds in itself; the per-class bits of rules 3 and 5 are set once and read
  * without a lock. Simplified against Linux's lockdep: the order is declared, not learned, so there
  * is no graph.
  */
@@ -22,8 +24,10 @@
 
 #ifdef CONFIG_DEBUG
 
-#define CLASS_IN_IRQ  0x1
-#define CLASS_IRQS_ON 0x2
+#define CLASS_IN_IRQ   0x1
+#define CLASS_IRQS_ON  0x2
+#define CLASS_IRQS_OFF 0x4
+#define CLASS_IN_CALL  0x8
 static u8 class_use[NR_LOCK_CLASSES];
 
 /* Two locks of these classes may be held together; the order among them is stated where it is done. */
@@ -34,15 +38,33 @@ static bool class_nests(enum lock_class cls)
 	       cls == LOCK_SIGHAND;
 }
 
-static void check_irq_use(enum lock_class cls)
+static void check_use(enum lock_class cls, u8 use)
 {
-	u8 use = in_irq() ? CLASS_IN_IRQ : irqs_disabled() ? 0 : CLASS_IRQS_ON;
-
 	if ((READ_ONCE(class_use[cls]) & use) == use)
 		return;
-	if (__atomic_or_fetch(&class_use[cls], use, __ATOMIC_RELAXED) ==
-	    (CLASS_IN_IRQ | CLASS_IRQS_ON))
+	use = __atomic_or_fetch(&class_use[cls], use, __ATOMIC_RELAXED);
+	if ((use & (CLASS_IN_IRQ | CLASS_IRQS_ON)) == (CLASS_IN_IRQ | CLASS_IRQS_ON))
 		panic("lock class %d is taken in an interrupt handler and with interrupts on", cls);
+	if ((use & (CLASS_IN_CALL | CLASS_IRQS_OFF)) == (CLASS_IN_CALL | CLASS_IRQS_OFF))
+		panic("lock class %d is waited for with interrupts off, and held while other CPUs "
+		      "are called",
+		      cls);
+}
+
+static void check_irq_use(enum lock_class cls, unsigned int how)
+{
+	u8 off = how & LOCK_TRY ? 0 : CLASS_IRQS_OFF;
+
+	check_use(cls, in_irq() ? CLASS_IN_IRQ | off : irqs_disabled() ? off : CLASS_IRQS_ON);
+}
+
+void lock_check_call(void)
+{
+	const struct thread *t = current_thread();
+
+	for (int i = 0; i < t->nr_held; i++)
+		if (t->held[i].spin)
+			check_use((enum lock_class)t->held[i].class, CLASS_IN_CALL);
 }
 
 static void check_order(const struct thread *t, enum lock_class cls, const void *lock)
@@ -67,14 +89,14 @@ void lock_check_acquire(enum lock_class cls, const void *lock, unsigned int how)
 		if (t->held[i].lock == lock)
 			panic("lock %pS %p of class %d is taken twice", lock, lock, cls);
 	if (how & LOCK_SPIN)
-		check_irq_use(cls);
+		check_irq_use(cls, how);
 	if (!(how & LOCK_TRY))
 		check_order(t, cls, lock);
 	if (t->nr_held == (int)ARRAY_SIZE(t->held))
 		panic("more than %zu locks held", ARRAY_SIZE(t->held));
 	/* An interrupt uses what lies above nr_held, and would write over an entry not yet counted. */
 	flags = local_irq_save();
-	t->held[t->nr_held++] = (struct held_lock){lock, cls};
+	t->held[t->nr_held++] = (struct held_lock){lock, (short)cls, how & LOCK_SPIN};
 	if (how & LOCK_SPIN)
 		t->nr_spin_held++;
 	local_irq_restore(flags);

@@ -41,6 +41,7 @@ static inline void spin_lock_init(spinlock_t *l, enum lock_class cls)
 void lock_check_acquire(enum lock_class cls, const void *lock, unsigned int how);
 void lock_check_release(enum lock_class cls, const void *lock, unsigned int how);
 bool lock_check_held(const void *lock);
+void lock_check_call(void); /* other CPUs are about to be called */
 #else
 static inline void lock_check_acquire(enum lock_class cls, const void *lock, unsigned int how)
 {

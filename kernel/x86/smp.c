@@ -33,6 +33,9 @@ static DEFINE_PER_CPU(u64, call_senders); /* (a) CPUs whose request names this o
 DEFINE_PER_CPU(u64, ipi_reschedule_count);
 DEFINE_PER_CPU(u64, ipi_call_count);
 u8 cpu_apic_id[NR_CPUS];
+#ifdef CONFIG_DEBUG
+void (*smp_call_check)(void);
+#endif
 
 void smp_send_reschedule(unsigned int cpu)
 {
@@ -57,6 +60,10 @@ void smp_call_mask(u64 mask, void (*fn)(void *arg), void *arg)
 	u64 self = BIT(smp_processor_id());
 
 	debug_assert(!irqs_disabled() && !(mask & self) && !r->waiting);
+#ifdef CONFIG_DEBUG
+	if (smp_call_check)
+		smp_call_check();
+#endif
 	r->fn = fn;
 	r->arg = arg;
 	__atomic_store_n(&r->waiting, mask, __ATOMIC_SEQ_CST);

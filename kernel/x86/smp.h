@@ -24,6 +24,11 @@ void smp_send_reschedule(unsigned int cpu);
  * CPU that waits for it would never answer. Not in interrupt handlers. fn takes no lock. */
 void smp_call_mask(u64 mask, void (*fn)(void *arg), void *arg);
 
+#ifdef CONFIG_DEBUG
+/* The lock checker's look at each call (kernel/sync/lock_check.c). */
+extern void (*smp_call_check)(void);
+#endif
+
 /* A non-maskable interrupt to all others, which kernel/traps.c gets. */
 void smp_send_nmi_others(void);
 void smp_send_nmi(unsigned int cpu);
