@@ -78,10 +78,10 @@ static long fcntl_file(int fd, struct file *f, unsigned int cmd, unsigned long a
 		return fcntl_getlk(f, (void __user *)arg, cmd == F_OFD_GETLK);
 	case F_SETLK:
 	case F_SETLKW:
-		return fcntl_setlk(f, (void __user *)arg, cmd == F_SETLKW, false);
+		return fcntl_setlk(fd, f, (void __user *)arg, cmd == F_SETLKW, false);
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		return fcntl_setlk(f, (void __user *)arg, cmd == F_OFD_SETLKW, true);
+		return fcntl_setlk(fd, f, (void __user *)arg, cmd == F_OFD_SETLKW, true);
 	case F_GETOWN: /* nobody is told of anything */
 	case F_GETSIG:
 		return 0;

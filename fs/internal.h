@@ -63,7 +63,7 @@ int fd_set_cloexec(int fd, bool on);
 
 /* locks.c */
 long fcntl_getlk(struct file *f, void __user *arg, bool ofd);
-long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd);
+long fcntl_setlk(int fd, struct file *f, void __user *arg, bool wait, bool ofd);
 
 /* select.c, stat.c ... */
 int copy_path_at(int dfd, const char __user *name, unsigned int lookup_flags, struct path *out);

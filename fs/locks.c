@@ -311,7 +311,18 @@ long fcntl_getlk(struct file *f, void __user *arg, bool ofd)
 	return copy_to_user(arg, &u, sizeof(u)) ? -EFAULT : 0;
 }
 
-long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd)
+/* Another thread may close fd while the lock is being set, and find none to release. */
+static int check_still_open(int fd, struct file *f)
+{
+	struct file *now __put(file) = fget_raw(fd);
+
+	if (now == f)
+		return 0;
+	posix_locks_release(f, current->files);
+	return -EBADF;
+}
+
+long fcntl_setlk(int fd, struct file *f, void __user *arg, bool wait, bool ofd)
 {
 	struct file_lock want;
 	struct flock u;
@@ -326,7 +337,8 @@ long fcntl_setlk(struct file *f, void __user *arg, bool wait, bool ofd)
 		return -EBADF;
 	if (u.type != F_RDLCK && u.type != F_WRLCK && u.type != F_UNLCK)
 		return -EINVAL;
-	return set_lock(f->inode, &want, wait);
+	err = set_lock(f->inode, &want, wait);
+	return err || ofd || u.type == F_UNLCK ? err : check_still_open(fd, f);
 }
 
 /* --- flock -------------------------------------------------------------------------------- */
