@@ -49,7 +49,9 @@ static long set_flags(struct file *f, unsigned int flags)
 		return -EPERM;
 	if ((flags & O_DIRECT) && !S_ISFIFO(f->inode->mode))
 		return -EINVAL;
-	f->flags = (f->flags & ~SETFL_MASK) | (flags & SETFL_MASK);
+	/* In two steps, so that nothing is lost that another thread does to a bit outside of the mask. */
+	__atomic_fetch_or(&f->flags, flags & SETFL_MASK, __ATOMIC_RELAXED);
+	__atomic_fetch_and(&f->flags, flags | ~SETFL_MASK, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -154,7 +156,10 @@ static long set_nonblock(struct file *f, int __user *uon)
 
 	if (get_user(on, uon))
 		return -EFAULT;
-	f->flags = on ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK;
+	if (on)
+		__atomic_fetch_or(&f->flags, O_NONBLOCK, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&f->flags, ~(unsigned int)O_NONBLOCK, __ATOMIC_RELAXED);
 	return 0;
 }
 
