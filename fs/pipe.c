@@ -58,14 +58,21 @@ struct pipe {
 static struct kmem_cache *pipe_cache;
 static spinlock_t fifo_lock = SPINLOCK_INIT(LOCK_FS);
 
+/* Whoever asks without the lock, to sleep if it is so, must not believe what never was: a wake-up comes
+ * only when a ring that was empty, or full, is that no more. Both counts only grow; so if the one that
+ * runs behind is read last (first), it was so when the first was read. */
 static bool is_empty(const struct pipe *p)
 {
-	return READ_ONCE(p->head) == READ_ONCE(p->tail);
+	unsigned int tail = READ_ONCE(p->tail);
+
+	return READ_ONCE(p->head) == tail;
 }
 
 static bool is_full(const struct pipe *p)
 {
-	return READ_ONCE(p->head) - READ_ONCE(p->tail) >= READ_ONCE(p->size);
+	unsigned int head = READ_ONCE(p->head);
+
+	return (int)(head - READ_ONCE(p->tail)) >= (int)READ_ONCE(p->size);
 }
 
 static struct pipe_buf *slot(const struct pipe *p, unsigned int n)
@@ -471,13 +478,11 @@ static long resize_locked(struct pipe *p, unsigned int slots)
 	bufs = kcalloc(slots, sizeof(*bufs), GFP_KERNEL);
 	if (!bufs)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < used; i++)
-		bufs[i] = *slot(p, p->tail + i);
+	for (unsigned int n = p->tail; n != p->head; n++)
+		bufs[n & (slots - 1)] = *slot(p, n);
 	kfree(p->bufs);
 	p->bufs = bufs;
-	p->size = slots;
-	p->tail = 0;
-	p->head = used;
+	WRITE_ONCE(p->size, slots);
 	return (long)(slots * PAGE_SIZE);
 }
 
@@ -511,7 +516,7 @@ long pipe_set_size(struct file *f, unsigned long size)
 /* The inode's pipe, made if this is the first open. */
 static struct pipe *fifo_get(struct inode *inode)
 {
-	struct pipe *fresh = inode->pipe ? NULL : pipe_alloc(), *p;
+	struct pipe *fresh = pipe_alloc(), *p;
 
 	spin_lock(&fifo_lock);
 	p = inode->pipe;
