@@ -11,8 +11,9 @@
  * child mount) in it, so "busy" is a count. A super block counts its mounts; the last one takes the
  * whole tree of pinned dentries down.
  *
- * Locking: dcache_lock guards the list and the links between mounts. Attaching also holds the
- * mountpoint's inode lock, so that the directory is not removed meanwhile. Nothing here is hot:
+ * Locking: dcache_lock guards the list and the links between mounts. mount(2) and umount(2) take
+ * place one at a time (mount_mutex): moving a mount looks first and acts later. Attaching also holds
+ * the mountpoint's inode lock, so that the directory is not removed meanwhile. Nothing here is hot:
  * only follow_mounts() on a real mountpoint searches the list.
  *
  * Simplified against Linux: one namespace; propagation types are accepted and mean nothing; a
@@ -43,6 +44,7 @@
 struct list_head all_mounts = LIST_HEAD_INIT(all_mounts);
 static struct file_system_type *filesystems;
 static int last_mount_id; /* (d) */
+static struct mutex mount_mutex;
 
 /* --- file system types and super blocks --------------------------------------------------- */
 
@@ -439,6 +441,7 @@ int do_mount(const char *source, const char *target, const char *type, unsigned 
 		return err;
 	if ((flags & 0xffff0000UL) == 0xC0ED0000UL) /* the old magic number */
 		flags &= 0xffff;
+	mutex_lock(&mount_mutex);
 	if (!capable(CAP_SYS_ADMIN))
 		err = -EPERM;
 	else if (flags & MS_REMOUNT)
@@ -451,6 +454,7 @@ int do_mount(const char *source, const char *target, const char *type, unsigned 
 		err = mount_move(source, &at);
 	else
 		err = mount_new(source, &at, type, flags, options);
+	mutex_unlock(&mount_mutex);
 	path_put(&at);
 	return err;
 }
@@ -545,8 +549,10 @@ int do_umount(const char *target, int flags)
 	else if (p.dentry != m->root)
 		err = -EINVAL;
 	path_put(&p);
-	if (!err)
+	if (!err) {
+		guard_mutex(&mount_mutex);
 		err = umount_mount(m, flags);
+	}
 	mount_put(m);
 	return err;
 }
@@ -627,10 +633,11 @@ static void mounts_show_one(struct seq_file *s, struct mount *m, const char *pla
 
 static void mountinfo_show_one(struct seq_file *s, struct mount *m, const char *place)
 {
-	struct mount *parent = READ_ONCE(m->parent);
+	spin_lock(&dcache_lock);
+	int parent = m->parent ? m->parent->id : m->id;
+	spin_unlock(&dcache_lock);
 
-	seq_printf(s, "%d %d %u:%u / ", m->id, parent ? parent->id : m->id, MAJOR(m->sb->dev),
-		   MINOR(m->sb->dev));
+	seq_printf(s, "%d %d %u:%u / ", m->id, parent, MAJOR(m->sb->dev), MINOR(m->sb->dev));
 	seq_escape(s, place, mount_escapes);
 	seq_puts(s, m->flags & MS_RDONLY ? " ro" : " rw");
 	show_mount_flags(s, m);
@@ -688,6 +695,7 @@ static void mount_root(void)
 
 void vfs_init(void)
 {
+	mutex_init(&mount_mutex, LOCK_MOUNT);
 	dcache_init();
 	inode_init();
 	dirops_init();

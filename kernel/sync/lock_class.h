@@ -17,8 +17,8 @@ enum lock_class {
 	LOCK_FILE_POS, /* struct file's position */
 	LOCK_KTEST,    /* one run of the in-kernel tests */
 	LOCK_VFS_RENAME,
+	LOCK_MOUNT, /* mount(2) and umount(2), one at a time */
 	LOCK_INODE, /* inode->lock: directory contents, size changes, writes (nests: parent, child) */
-	LOCK_MOUNT,
 	LOCK_EXEC, /* serialises exec of one process with readers of its mm */
 	LOCK_TASK, /* spin: the task table: tree of processes, groups, sessions */
 	/* mm */
