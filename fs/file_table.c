@@ -254,9 +254,8 @@ struct file *files_next(struct files_struct *files, int *fd)
 	return NULL;
 }
 
-bool files_peek(struct files_struct *files, int *fd, struct fd_info *info)
+static bool peek_locked(const struct files_struct *files, int *fd, struct fd_info *info)
 {
-	guard_spin(&files->lock);
 	for (; *fd >= 0 && (unsigned int)*fd < files->max; (*fd)++) {
 		const struct file *f = files->fd[*fd];
 
@@ -275,6 +274,17 @@ bool files_peek(struct files_struct *files, int *fd, struct fd_info *info)
 		return true;
 	}
 	return false;
+}
+
+int files_peek(struct files_struct *files, int *fd, struct fd_info *info)
+{
+	bool found;
+
+	if (!spin_trylock(&files->lock))
+		return -EAGAIN;
+	found = peek_locked(files, fd, info);
+	spin_unlock(&files->lock);
+	return found;
 }
 
 unsigned int files_size(struct files_struct *files)

@@ -196,13 +196,14 @@ struct kstatfs { /* the ABI's struct statfs */
 	s64 namelen, frsize, flags, spare[4];
 };
 
-#define ATTR_MODE  0x1u
-#define ATTR_UID   0x2u
-#define ATTR_GID   0x4u
-#define ATTR_SIZE  0x8u
-#define ATTR_ATIME 0x10u
-#define ATTR_MTIME 0x20u
-#define ATTR_CTIME 0x40u
+#define ATTR_MODE       0x1u
+#define ATTR_UID        0x2u
+#define ATTR_GID        0x4u
+#define ATTR_SIZE       0x8u
+#define ATTR_ATIME      0x10u
+#define ATTR_MTIME      0x20u
+#define ATTR_CTIME      0x40u
+#define ATTR_KILL_PRIVS 0x80u /* the set-id bits that a stranger's hand takes away */
 struct iattr {
 	unsigned int valid; /* ATTR_* */
 	kmode_t mode;
@@ -356,7 +357,8 @@ void files_close_on_exec(struct files_struct *f);
 int files_unshare(void); /* exec: own table if shared */
 /* For /proc/PID/fd: the file at fd >= *fd in another process's table, referenced; *fd set. */
 struct file *files_next(struct files_struct *files, int *fd);
-/* The same without a reference: what /proc prints of it. Any context but interrupts. */
+/* The same without a reference: what /proc prints of it. 1, 0 if there is none, or -EAGAIN: the table
+ * is being used. Under siglock, a lock of interrupt handlers, that one must not be waited for. */
 struct fd_info {
 	bool can_read, can_write;
 	unsigned int flags; /* O_*, with O_CLOEXEC of the descriptor */
@@ -364,7 +366,7 @@ struct fd_info {
 	u64 ino;
 	int mnt_id;
 };
-bool files_peek(struct files_struct *files, int *fd, struct fd_info *info);
+int files_peek(struct files_struct *files, int *fd, struct fd_info *info);
 unsigned int files_size(struct files_struct *files); /* entries it has room for */
 
 /* A file that is no path's (pipes, memfd, shared memory). inode's reference is eaten. ERR_PTR. */

@@ -3,17 +3,27 @@
  * /proc/PID/fd and fdinfo: the open files of a process.
  *
  * The directories look into the descriptor table under siglock (which keeps it) and the table's own
- * lock, without taking references: dropping the last one of a file, while a directory is locked,
+ * lock (which, an interrupt handler may want the former, is only tried), without taking references: dropping the last one of a file, while a directory is locked,
  * could turn the order of locks round. Only following the link itself takes references.
  */
 #include <fs/proc/proc.h>
 #include <kernel/lib/errno.h>
+#include <kernel/x86/cpu.h>
+
+static int peek(struct task *t, int *fd, struct fd_info *info)
+{
+	guard_irq(&t->proc->siglock);
+	return t->files ? files_peek(t->files, fd, info) : 0;
+}
 
 /* The first open descriptor of t that is at least *fd. */
 static bool next_fd(struct task *t, int *fd, struct fd_info *info)
 {
-	guard_irq(&t->proc->siglock);
-	return t->files && files_peek(t->files, fd, info);
+	int ret;
+
+	while ((ret = peek(t, fd, info)) == -EAGAIN)
+		cpu_relax();
+	return ret;
 }
 
 static bool fd_is_open(struct task *t, int fd, struct fd_info *info)
