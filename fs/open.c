@@ -38,18 +38,6 @@ struct open_how {
 
 /* --- changing attributes ------------------------------------------------------------------ */
 
-int notify_change(struct dentry *d, struct iattr *a)
-{
-	struct inode *i = d->inode;
-
-	guard_write(&i->lock);
-	if (!(a->valid & ATTR_CTIME)) {
-		a->ctime = current_time();
-		a->valid |= ATTR_CTIME;
-	}
-	return i->ops && i->ops->setattr ? i->ops->setattr(i, a) : simple_setattr(i, a);
-}
-
 static bool is_owner(const struct inode *i)
 {
 	return current->cred.fsuid == i->uid || capable(CAP_FOWNER);
@@ -66,6 +54,26 @@ static kmode_t without_privs(kmode_t mode)
 	return mode;
 }
 
+/* Whether the caller may depends on what the attributes are: he looked under the same hold of the lock. */
+static int change_locked(struct inode *i, struct iattr *a)
+{
+	if (!(a->valid & ATTR_CTIME)) {
+		a->ctime = current_time();
+		a->valid |= ATTR_CTIME;
+	}
+	if ((a->valid & ATTR_KILL_PRIVS) && without_privs(i->mode) != i->mode) {
+		a->valid |= ATTR_MODE;
+		a->mode = without_privs(i->mode);
+	}
+	return i->ops && i->ops->setattr ? i->ops->setattr(i, a) : simple_setattr(i, a);
+}
+
+int notify_change(struct dentry *d, struct iattr *a)
+{
+	guard_write(&d->inode->lock);
+	return change_locked(d->inode, a);
+}
+
 int file_remove_privs(struct inode *i)
 {
 	if (likely(!(i->mode & (S_ISUID | S_ISGID))) || capable(CAP_FSETID))
@@ -80,13 +88,10 @@ static int truncate_dentry(struct dentry *d, loff_t size)
 		.valid = ATTR_SIZE | ATTR_MTIME | ATTR_CTIME,
 		.size = size,
 	};
-	kmode_t mode = d->inode->mode;
 
 	a.mtime = a.ctime = current_time();
-	if (without_privs(mode) != mode && !capable(CAP_FSETID)) {
-		a.valid |= ATTR_MODE;
-		a.mode = without_privs(mode);
-	}
+	if (!capable(CAP_FSETID))
+		a.valid |= ATTR_KILL_PRIVS;
 	return notify_change(d, &a);
 }
 
@@ -132,22 +137,25 @@ static int chmod_path(const struct path *p, kmode_t mode)
 		return err;
 	if (S_ISLNK(i->mode))
 		return -EOPNOTSUPP;
+	guard_write(&i->lock);
 	if (!is_owner(i))
 		return -EPERM;
 	if (!in_group(i->gid) && !capable(CAP_FSETID))
 		a.mode &= ~(kmode_t)S_ISGID;
-	return notify_change(p->dentry, &a);
+	return change_locked(i, &a);
 }
 
 static int chown_path(const struct path *p, kuid_t uid, kgid_t gid)
 {
 	struct inode *i = p->dentry->inode;
-	struct iattr a = {.uid = uid, .gid = gid};
-	bool may = capable(CAP_CHOWN), owner = current->cred.fsuid == i->uid;
+	struct iattr a = {.valid = ATTR_KILL_PRIVS, .uid = uid, .gid = gid};
 	int err = mnt_want_write(p->mnt);
 
 	if (err)
 		return err;
+	guard_write(&i->lock);
+	bool may = capable(CAP_CHOWN), owner = current->cred.fsuid == i->uid;
+
 	if (uid != (kuid_t)-1) {
 		if (!may && !(owner && uid == i->uid))
 			return -EPERM;
@@ -158,11 +166,7 @@ static int chown_path(const struct path *p, kuid_t uid, kgid_t gid)
 			return -EPERM;
 		a.valid |= ATTR_GID;
 	}
-	if (without_privs(i->mode) != i->mode) {
-		a.valid |= ATTR_MODE;
-		a.mode = without_privs(i->mode);
-	}
-	return notify_change(p->dentry, &a);
+	return change_locked(i, &a);
 }
 
 /* --- open --------------------------------------------------------------------------------- */
@@ -595,13 +599,14 @@ static long utimes_path(const struct path *p, const struct timespec64 *ts)
 		else if (ts[1].tv_nsec != UTIME_NOW)
 			a.mtime = ts[1];
 	}
+	guard_write(&i->lock);
 	if (!is_owner(i)) {
 		/* Whoever may write it may say that it was written now, nothing else. */
 		err = now ? inode_permission(i, MAY_WRITE) : -EPERM;
 		if (err)
 			return err;
 	}
-	return notify_change(p->dentry, &a);
+	return change_locked(i, &a);
 }
 
 static bool nsec_valid(const struct timespec64 *ts)
