@@ -41,9 +41,16 @@
 
 static DEFINE_WAIT_QUEUE(log_wait);
 static struct timer log_timer;
-static u64 timer_seen; /* the sequence number up to which waiters have been woken */
+static atomic_t watching; /* 1: the timer runs; who makes it that starts it */
+static u64 timer_seen;    /* the sequence number up to which waiters have been woken */
 
-static void log_timer_fn(struct timer *t)
+static void watch_log(void)
+{
+	if (!atomic_xchg(&watching, 1))
+		timer_start(&log_timer, ktime_get() + POLL_NS);
+}
+
+static void log_timer_fn(struct timer *t __unused)
 {
 	u64 next = printk_next_seq();
 
@@ -51,17 +58,9 @@ static void log_timer_fn(struct timer *t)
 		WRITE_ONCE(timer_seen, next);
 		wake_up_all(&log_wait);
 	}
+	(void)atomic_xchg(&watching, 0); /* then look: a waiter that came before found it running */
 	if (waitqueue_active(&log_wait))
-		timer_start(t, ktime_get() + POLL_NS);
-}
-
-static void watch_log(void)
-{
-	unsigned long flags = local_irq_save();
-
-	if (!READ_ONCE(log_timer.queued))
-		timer_start(&log_timer, ktime_get() + POLL_NS);
-	local_irq_restore(flags);
+		watch_log();
 }
 
 /* Until there is a record seq. 0 or -ERESTARTSYS. */
