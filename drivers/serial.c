@@ -7,12 +7,15 @@
  * real line would need RTS, which is dropped meanwhile).
  *
  * Locking: tty->lock guards the interrupt-enable register. The console writes by polling, under the
- * log's own lock: its bytes may fall between those of a program, but none is lost.
+ * log's own lock: its bytes may fall between those of a program, but none is lost, since tx_lock, a
+ * bare one and innermost, is held from where the transmitter is found empty until it is fed. An oops
+ * does not wait for it.
  */
 #include <drivers/serial.h>
 #include <drivers/tty.h>
 #include <kernel/lib/init.h>
 #include <kernel/lib/printk.h>
+#include <kernel/lib/ticket_lock.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/irq.h>
 
@@ -33,7 +36,8 @@ enum uart_reg { UART_DATA, UART_IER, UART_FCR, UART_LCR, UART_MCR, UART_LSR };
 #define FIFO_SIZE    16
 
 static struct tty serial_tty;
-static u8 ier; /* what UART_IER holds; under tty->lock */
+static u8 ier;                     /* what UART_IER holds; under tty->lock */
+static struct ticket_lock tx_lock; /* interrupts off */
 
 static u8 uart_in(enum uart_reg r)
 {
@@ -54,13 +58,29 @@ static void put_polled(u8 c)
 	uart_out(UART_DATA, c);
 }
 
+/* At most FIFO_SIZE bytes: empty is the transmitter when all of it is. */
+static void put_fifo(const u8 *s, int n)
+{
+	ticket_lock(&tx_lock);
+	put_polled(*s);
+	while (--n)
+		uart_out(UART_DATA, *++s);
+	ticket_unlock(&tx_lock);
+}
+
 static void console_write(struct console *con __unused, const char *s, size_t n)
 {
+	bool dying = printk_in_oops();
+
+	if (!dying)
+		ticket_lock(&tx_lock);
 	for (; n; n--, s++) {
 		if (*s == '\n')
 			put_polled('\r');
 		put_polled((u8)*s);
 	}
+	if (!dying)
+		ticket_unlock(&tx_lock);
 }
 
 static struct console serial_console = {.name = "ttyS0", .write = console_write};
@@ -133,16 +153,15 @@ static void serial_rx(void)
 static void serial_tx(void)
 {
 	unsigned long flags = spin_lock_irqsave(&serial_tty.lock);
-	u8 c;
+	u8 out[FIFO_SIZE];
+	int n = 0;
 
 	if (uart_in(UART_LSR) & LSR_TX_EMPTY) {
-		int n = 0;
-
-		while (n < FIFO_SIZE && tty_tx_next(&serial_tty, &c)) {
-			uart_out(UART_DATA, c);
+		while (n < FIFO_SIZE && tty_tx_next(&serial_tty, &out[n]))
 			n++;
-		}
-		if (n == 0)
+		if (n)
+			put_fifo(out, n);
+		else
 			set_ier(ier & (u8)~IER_TX);
 	}
 	spin_unlock_irqrestore(&serial_tty.lock, flags);
