@@ -432,7 +432,8 @@ bool tty_can_receive(struct tty *t)
 	unsigned long flags = spin_lock_irqsave(&t->lock);
 	bool room = in_used(t) < TTY_IN_SIZE - 1 || (l_flag(t, ICANON) && t->canon_head == t->tail);
 
-	t->throttled = !room;
+	/* Only who makes room takes it back, as the driver has to be told. */
+	t->throttled |= !room;
 	spin_unlock_irqrestore(&t->lock, flags);
 	return room;
 }

@@ -3,6 +3,7 @@
  * Names, mounts, archives: the file system layer in the running kernel, called without user memory.
  * Each error path of an operation is walked by failing its nth allocation.
  */
+#include <drivers/n_tty.h>
 #include <fs/seq_file.h>
 #include <fs/vfs.h>
 #include <kernel/lib/errno.h>
@@ -612,4 +613,53 @@ KTEST(seq_file, records, "a long text that is kept whole, or loses a record betw
 	}
 	seq_release(f);
 	kfree(f);
+}
+
+/* --- terminals ---- */
+
+static bool told_of_room;
+
+static void fake_start_tx(struct tty *t)
+{
+	u8 c;
+
+	while (tty_tx_next(t, &c))
+		;
+}
+
+static void fake_unthrottle(struct tty *t __unused)
+{
+	told_of_room = true;
+}
+
+static void take(struct tty *t, size_t n)
+{
+	bool line_end;
+	u8 c;
+
+	guard_irq(&t->lock);
+	while (n--)
+		EXPECT_EQ(n_tty_read(t, &c, 1, &line_end), 1);
+}
+
+KTEST(tty, held_back, "a line whose input was held back and that is never told of room again")
+{
+	static const struct tty_driver driver = {.start_tx = fake_start_tx,
+						 .unthrottle = fake_unthrottle};
+	struct tty *t = kzalloc(sizeof(*t), GFP_KERNEL);
+	size_t n = 0;
+
+	CHECK(t);
+	told_of_room = false;
+	tty_setup(t, &driver);
+	t->termios.c_lflag = 0;
+	while (n <= TTY_IN_SIZE && tty_receive(t, 'x'))
+		n++;
+	EXPECT_EQ(n, TTY_IN_SIZE - 1);
+	take(t, 10);
+	EXPECT(!told_of_room);
+	EXPECT(tty_receive(t, 'y')); /* not from the line: TIOCSTI */
+	take(t, n - 9);
+	EXPECT(told_of_room);
+	kfree(t);
 }
