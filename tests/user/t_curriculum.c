@@ -121,7 +121,7 @@ TEST(soft_dirty_10, "clear_refs and the soft-dirty bit: which pages were written
 	CHECK((ut_pagemap(p) >> 55 & 1) == 1);
 	ut_spew("/proc/self/clear_refs", "4");
 	if (ut_pagemap(p) >> 55 & 1)
-		SKIP("a kernel without CONFIG_MEM_SOFT_DIRTY");
+		SKIP_LINUX("a kernel without CONFIG_MEM_SOFT_DIRTY");
 	p[PAGE] = 2;
 	for (int i = 0; i < 4; i++)
 		CHECK_EQ(ut_pagemap(p + i * PAGE) >> 55 & 1, i == 1);
@@ -137,7 +137,7 @@ TEST(soft_dirty_shared,
 	p[0] = 1;
 	ut_spew("/proc/self/clear_refs", "4");
 	if (ut_pagemap(p) >> 55 & 1)
-		SKIP("a kernel without CONFIG_MEM_SOFT_DIRTY");
+		SKIP_LINUX("a kernel without CONFIG_MEM_SOFT_DIRTY");
 	OK(mprotect(p, 2 * PAGE, PROT_READ));
 	OK(mprotect(p, 2 * PAGE, PROT_READ | PROT_WRITE));
 	ut_read(p + PAGE);
@@ -147,6 +147,11 @@ TEST(soft_dirty_shared,
 	p[PAGE] = 2;
 	CHECK_EQ(ut_pagemap(p) >> 55 & 1, 1);
 	CHECK_EQ(ut_pagemap(p + PAGE) >> 55 & 1, 1);
+	/* a change of rights is no change of what was written */
+	OK(mprotect(p, PAGE, PROT_READ));
+	CHECK_EQ(ut_pagemap(p) >> 55 & 1, 1);
+	OK(mprotect(p, PAGE, PROT_READ | PROT_WRITE));
+	CHECK_EQ(ut_pagemap(p) >> 55 & 1, 1);
 }
 
 TEST(address_limit_11, "ulimit -v: an address space beyond RLIMIT_AS")

@@ -850,7 +850,7 @@ TEST(execveat, "execveat by descriptor")
 	int st;
 	OK(waitpid(pid, &st, 0));
 	if (WEXITSTATUS(st) == 250)
-		SKIP("ENOSYS: execveat");
+		SKIP_LINUX("ENOSYS: execveat");
 	CHECK_EQ(st, 33 << 8);
 }
 

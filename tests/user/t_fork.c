@@ -324,7 +324,7 @@ TEST(clone_vm, "CLONE_VM with a stack of its own: memory not shared, or the stac
 			(void *)v);
 
 	if (pid < 0 && errno == ENOSYS)
-		SKIP("ENOSYS: clone with CLONE_VM");
+		SKIP_LINUX("ENOSYS: clone with CLONE_VM");
 	REQUIRE(pid > 0);
 	CHECK_EXIT(pid, 9);
 	CHECK_EQ(*v, 77);
@@ -340,7 +340,7 @@ TEST(clone3, "clone3 with its structure, and with bad ones")
 
 	long pid = syscall(SYS_clone3, &a, sizeof(a));
 	if (pid < 0 && errno == ENOSYS)
-		SKIP("ENOSYS: clone3");
+		SKIP_LINUX("ENOSYS: clone3");
 	REQUIRE(pid >= 0);
 	if (pid == 0)
 		_exit(4);

@@ -180,7 +180,7 @@ TEST(tmpfile, "O_TMPFILE: a file with a name, or one that cannot be given a name
 	struct stat st;
 
 	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
-		SKIP("no O_TMPFILE");
+		SKIP_LINUX("no O_TMPFILE");
 	OK(fd);
 	OK(fstat(fd, &st));
 	CHECK_EQ(st.st_nlink, 0);
@@ -234,7 +234,7 @@ TEST(exchange, "RENAME_EXCHANGE: a name lost, link counts of directories, a loop
 	OK(mkdir("d/sub", 0755));
 	OK(mkdir("e", 0755));
 	if (exchange("f", "g") < 0 && errno == EINVAL)
-		SKIP("no RENAME_EXCHANGE");
+		SKIP_LINUX("no RENAME_EXCHANGE");
 	check_text(OK(open("f", O_RDONLY)), "g");
 	check_text(OK(open("g", O_RDONLY)), "f");
 	CHECK_EQ(links_of("d"), 3);
@@ -269,7 +269,7 @@ TEST(move_mount, "MS_MOVE: files at the old place, a mount moved into itself")
 	if (mount("a", "b", NULL, MS_MOVE, NULL) < 0) {
 		umount("a");
 		if (errno == EINVAL)
-			SKIP("no MS_MOVE");
+			SKIP_LINUX("no MS_MOVE");
 	}
 	int fd = OK(open("b/f", O_RDONLY));
 	check_text(fd, "moved");

@@ -148,7 +148,7 @@ TEST(populate, "MADV_POPULATE_* that maps nothing, or the wrong kind of page")
 	char *p = ut_map_alone(16 * PAGE);
 
 	if (madvise(p, PAGE, MADV_POPULATE_READ) < 0 && errno == EINVAL)
-		SKIP("MADV_POPULATE_READ is not there");
+		SKIP_LINUX("MADV_POPULATE_READ is not there");
 	OK(madvise(p, 8 * PAGE, MADV_POPULATE_READ));
 	OK(madvise(p + 8 * PAGE, 8 * PAGE, MADV_POPULATE_WRITE));
 	CHECK_EQ(ut_smaps(0, p, "Anonymous"), 32);
@@ -170,7 +170,7 @@ TEST(remove, "MADV_REMOVE that does not punch a hole into a tmpfs file")
 	char *p = OK(mmap(NULL, 4 * PAGE, RW, MAP_SHARED, fd, 0));
 	memset(p, 'r', 4 * PAGE);
 	if (madvise(p + PAGE, PAGE, MADV_REMOVE) < 0 && (errno == EOPNOTSUPP || errno == EINVAL))
-		SKIP("MADV_REMOVE is not there");
+		SKIP_LINUX("MADV_REMOVE is not there");
 	CHECK_EQ(p[PAGE], 0);
 	CHECK_EQ(p[0], 'r');
 	CHECK_EQ(p[2 * PAGE], 'r');

@@ -184,7 +184,7 @@ TEST(page_zero, "memory at NULL for an ordinary user")
 	char buf[32];
 
 	if (ut_slurp("/proc/sys/vm/mmap_min_addr", buf, sizeof(buf)) > 0 && atoi(buf) == 0)
-		SKIP("vm.mmap_min_addr is 0");
+		SKIP_LINUX("vm.mmap_min_addr is 0");
 	pid_t pid = CHILD({
 		OK(setuid(1000));
 		CHECK_ERRNO(map_at(NULL, PAGE, MAP_FIXED), EPERM);

@@ -165,7 +165,7 @@ static void take_tty(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* the test's group is not ours any more */
 	tty = open("/dev/ttyS0", O_RDWR | O_NOCTTY);
 	if (tty < 0)
-		SKIP("no /dev/ttyS0");
+		SKIP_LINUX("no /dev/ttyS0");
 	if (ioctl(tty, TIOCSCTTY, 0) < 0)
 		SKIP("the terminal belongs to another session");
 	OK(tcgetattr(tty, &saved));

@@ -430,7 +430,7 @@ TEST(comm_escape, "a command name with blanks and brackets in stat and status")
 	int fd = open("/proc/self/comm", O_WRONLY);
 
 	if (fd < 0)
-		SKIP("/proc/self/comm cannot be written");
+		SKIP_LINUX("/proc/self/comm cannot be written");
 	OK(write(fd, "a) (b\n", 5));
 	slurp("/proc/self/stat");
 	CHECK(strstr(text, " (a) (b) R ") != NULL);

@@ -199,7 +199,7 @@ TEST(membarrier, "a barrier without its registration, or a command that is not t
 	long all = syscall(SYS_membarrier, 0, 0, 0);
 
 	if (all < 0 && errno == ENOSYS)
-		SKIP("ENOSYS: membarrier");
+		SKIP_LINUX("ENOSYS: membarrier");
 	for (int bit = 8; bit <= 128; bit <<= 2) {
 		if (!(all & bit))
 			continue;

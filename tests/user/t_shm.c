@@ -83,7 +83,7 @@ TEST(memfd, "memfd_create: size, sharing, name, close-on-exec")
 	int fd = (int)syscall(SYS_memfd_create, "my memory", 1 /* MFD_CLOEXEC */);
 
 	if (fd < 0 && errno == ENOSYS)
-		SKIP("ENOSYS: memfd_create");
+		SKIP_LINUX("ENOSYS: memfd_create");
 	REQUIRE(fd >= 0);
 	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	OK(ftruncate(fd, 2 * PAGE));
@@ -124,7 +124,7 @@ TEST(memfd_sealed,
 	CHECK_ERRNO(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0), EPERM);
 	p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
-		SKIP("Linux before 6.1.129 refuses this too");
+		SKIP_LINUX("Linux before 6.1.129 refuses this too");
 	CHECK_ERRNO(mprotect(p, PAGE, RW), EACCES);
 	p = OK(mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, 0));
 	p[0] = 1;
@@ -237,7 +237,7 @@ TEST(sysv, "System V segments: shmget, shmat, shmdt, removal")
 	int id = shmget(IPC_PRIVATE, 3 * PAGE, IPC_CREAT | 0600);
 
 	if (id < 0 && errno == ENOSYS)
-		SKIP("ENOSYS: shmget");
+		SKIP_LINUX("ENOSYS: shmget");
 	REQUIRE(id >= 0);
 	volatile char *p = OK(shmat(id, NULL, 0));
 	pid_t pid = CHILD({ p[PAGE] = 'v'; });

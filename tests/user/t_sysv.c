@@ -42,7 +42,7 @@ TEST(keys, "a key that finds another segment, or none, or does not say EEXIST")
 	int id = shmget(key, 100, IPC_CREAT | IPC_EXCL | 0640);
 
 	if (id < 0 && errno == ENOSYS)
-		SKIP("ENOSYS: shmget");
+		SKIP_LINUX("ENOSYS: shmget");
 	OK(id);
 	CHECK_EQ(shmget(key, 100, 0), id);
 	CHECK_EQ(shmget(key, 0, 0600), id);

@@ -414,5 +414,5 @@ TEST(pdeathsig, "PR_SET_PDEATHSIG that is not sent")
 	close(fds[1]);
 	CHECK_EXIT(pid, 0);
 	if (read(fds[0], &c, 1) == 1)
-		SKIP("PR_SET_PDEATHSIG is not there");
+		SKIP_LINUX("PR_SET_PDEATHSIG is not there");
 }

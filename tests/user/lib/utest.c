@@ -467,6 +467,11 @@ long ut_status(pid_t pid, const char *field)
 	return number_in(path, field);
 }
 
+int ut_octavo(void)
+{
+	return access("/proc/octavo", F_OK) == 0;
+}
+
 unsigned long ut_memtotal(void)
 {
 	char buf[128];

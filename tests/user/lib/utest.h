@@ -16,7 +16,8 @@
  *	CHECK_EXIT(pid, n)	wait for the child and see that it exited with n
  *	CHECK_SIGNALED(pid, s)	the same for death by a signal
  *	SKIP("why")		end the test as skipped
- *	NEEDS(call)		skip the test if the call gives ENOSYS
+ *	SKIP_LINUX("why")	the same where a Linux may lack something; on Octavo it is a failure
+ *	NEEDS(call)		SKIP_LINUX if the call gives ENOSYS
  */
 #ifndef UTEST_H
 #define UTEST_H
@@ -99,6 +100,13 @@ const char *ut_errname(int e);
 const char *ut_signame(int sig);
 
 #define SKIP(...) ut_skip(__VA_ARGS__)
+#define SKIP_LINUX(why)                                 \
+	do {                                            \
+		if (!ut_octavo())                       \
+			ut_skip("%s", why);             \
+		ut_fail(__FILE__, __LINE__, "%s", why); \
+		ut_abort();                             \
+	} while (0)
 #define FAIL(...) ut_fail(__FILE__, __LINE__, __VA_ARGS__)
 
 #define CHECK(cond)                                               \
@@ -133,7 +141,7 @@ const char *ut_signame(int sig);
 	do {                                               \
 		errno = 0;                                 \
 		if ((long)(call) == -1 && errno == ENOSYS) \
-			ut_skip("ENOSYS: %s", #call);      \
+			SKIP_LINUX("ENOSYS: " #call);      \
 	} while (0)
 
 void ut_check_eq(const char *file, int line, const char *as, const char *bs, long a, long b);
@@ -197,6 +205,7 @@ long ut_status(pid_t pid, const char *field); /* a number of /proc/PID/status, -
 long ut_minflt(void);
 long ut_majflt(void);
 unsigned long ut_memtotal(void); /* MiB */
+int ut_octavo(void);             /* running on Octavo? */
 
 /* Files, processes, time. */
 int ut_file(const char *name, const void *data, size_t len); /* create; an open descriptor */
