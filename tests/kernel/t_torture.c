@@ -102,11 +102,12 @@ static int worker_start(void *arg)
 	return worker_main(w);
 }
 
+/* rounds: of all together. */
 static void torture_run(struct torture *t, void (*fn)(struct worker *w), unsigned int rounds)
 {
 	t->fn = fn;
-	t->rounds = rounds;
 	t->nr = max(nr_cpu_ids, 3u);
+	t->rounds = rounds / t->nr;
 	wait_queue_init(&t->wait);
 	atomic_set(&t->bad, 0);
 	atomic_set(&t->running, (int)t->nr + 1);
@@ -229,7 +230,7 @@ KTEST(torture, buddy, "a page handed to two CPUs, or lost from another CPU's lis
 	struct torture *t = torture_new();
 
 	CHECK(t);
-	torture_run(t, buddy_round, 1500);
+	torture_run(t, buddy_round, 3000);
 	for (unsigned int i = 0; i < ARRAY_SIZE(t->slot); i++)
 		if (t->slot[i])
 			check_and_free(&t->worker[0], t->slot[i]);
@@ -290,7 +291,7 @@ KTEST(torture, slab, "an object handed to two CPUs, or lost from another CPU's m
 	CHECK(t);
 	t->cache = kmem_cache_create("torture", OWN_SIZE, 0, 0, NULL);
 	if (EXPECT(t->cache)) {
-		torture_run(t, slab_round, 4000);
+		torture_run(t, slab_round, 9000);
 		for (unsigned int i = 0; i < ARRAY_SIZE(t->slot); i++)
 			if (t->slot[i])
 				check_and_kfree(&t->worker[0], t->slot[i]);
@@ -361,7 +362,7 @@ KTEST(torture, vmalloc,
 	struct torture *t = torture_new();
 
 	CHECK(t);
-	torture_run(t, vmalloc_round, 400);
+	torture_run(t, vmalloc_round, 600);
 	for (unsigned int i = 0; i < ARRAY_SIZE(t->slot); i++)
 		if (t->slot[i])
 			check_and_vfree(&t->worker[0], t->slot[i]);
@@ -439,11 +440,10 @@ static void move_all(struct worker *w)
 
 	if (to < 0)
 		return;
-	/* The area may be several mappings by now, which do not move as one. */
+	/* The area may be several mappings by now, which do not move as one. Then the new place is free
+	 * again, or even another's. */
 	if (do_mremap(mm, o->base, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, (vaddr_t)to) == to)
 		o->base = (vaddr_t)to;
-	else
-		(void)do_munmap(mm, (vaddr_t)to, len);
 }
 
 /* The child has what was there at the fork, whatever is written afterwards. */
@@ -537,7 +537,7 @@ static void tables_body(void *arg)
 		CHECK(area > 0);
 		own[i].base = (vaddr_t)area;
 	}
-	torture_run(t, tables_round, 250);
+	torture_run(t, tables_round, 500);
 }
 
 KTEST(torture, page_tables, "a write lost in a fork, a right or a page that outlives its mapping")
@@ -647,7 +647,7 @@ static void cache_body(void *arg)
 	CHECK(area > 0);
 	t->mm = mm;
 	t->shared = (vaddr_t)area;
-	torture_run(t, cache_round, 800);
+	torture_run(t, cache_round, 2000);
 	/* Whatever of it is mapped still will be found. */
 	truncate_setsize(t->mapping, 0);
 	EXPECT_EQ(mm_counter_read(mm, MM_FILE), 0);
