@@ -5,7 +5,7 @@
     gdb build/debug/octavo.elf -x scripts/gdb/octavo.py -ex 'target remote :1234'
 
     octavo-pgwalk ADDR    the page tables under ADDR, level by level, from CR3
-    octavo-maps           the vmas of the address space that runs (or of: octavo-maps MM)
+    octavo-maps           the vmas of the address space that runs on this CPU (or of: octavo-maps MM)
     octavo-e820           the memory map as the loader gave it
 
 gdb reads the kernel's own memory; page tables are read as physical memory through QEMU's monitor,
@@ -49,6 +49,22 @@ def need_mapping(value):
     return value
 
 
+def evaluate(expression):
+    try:
+        return gdb.parse_and_eval(expression)
+    except gdb.error as error:
+        raise gdb.GdbError(str(error))
+
+
+def per_cpu(variable):
+    """Its address on the CPU that gdb looks at (`thread N`). In user mode GS is the program's."""
+    bases = [int(gdb.parse_and_eval(f"(unsigned long){r}")) for r in ("$gs_base", "$k_gs_base")]
+    base = next((b for b in bases if b >> 63), None)
+    if base is None:
+        raise gdb.GdbError("this CPU has not begun yet: break kernel_main, continue")
+    return (base + int(gdb.parse_and_eval(f"(unsigned long)&{variable}"))) % 2**64
+
+
 def flags_of(entry, leaf_level):
     names = [name for bit, name in FLAGS if entry >> bit & 1]
     if leaf_level:
@@ -65,7 +81,7 @@ class PageWalk(gdb.Command):
     def invoke(self, argument, from_tty):
         if not argument:
             raise gdb.GdbError("octavo-pgwalk ADDR")
-        addr = int(gdb.parse_and_eval(f"(unsigned long)({argument})"))
+        addr = int(evaluate(f"(unsigned long)({argument})"))
         table = cr3()
         print(f"cr3  {table:#018x}")
         for name, shift in LEVELS:
@@ -90,31 +106,38 @@ def walk_rbtree(node):
         yield from walk_rbtree(node["rb_right"])
 
 
+def container(pointer, struct, member):
+    outer = gdb.lookup_type(f"struct {struct}")
+    offset = next(f.bitpos // 8 for f in outer.fields() if f.name == member)
+    return gdb.Value(int(pointer) - offset).cast(outer.pointer())
+
+
 class Maps(gdb.Command):
-    """octavo-maps [MM]: the vmas of an address space; without MM, of the thread running on CPU 0."""
+    """octavo-maps [MM]: the vmas of an address space; without MM, of the thread that runs on this CPU."""
 
     def __init__(self):
         super().__init__("octavo-maps", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
 
     def invoke(self, argument, from_tty):
         if argument:
-            mm = gdb.parse_and_eval(argument)
+            mm = evaluate(argument)
         else:
-            offset = int(gdb.parse_and_eval("(unsigned long)&current_thread_ptr"))
-            base = int(gdb.parse_and_eval("(unsigned long)&__per_cpu_load"))
-            thread = need_mapping(gdb.parse_and_eval(f"*(struct thread **){base + offset:#x}"))
-            mm = thread["mm"]
+            address = per_cpu("current_thread_ptr")
+            thread = need_mapping(gdb.parse_and_eval(f"*(struct thread **){address:#x}"))
+            mm = thread["mm"] if thread else 0  # 0: the boot CPU before there are threads
         if not mm:
-            print("a kernel thread: no address space")
+            print("a kernel thread: no address space of its own (octavo-maps MM looks at another)")
             return
-        vma_type = gdb.lookup_type("struct vm_area_struct")
-        node_offset = next(f.bitpos // 8 for f in vma_type.fields() if f.name == "mm_node")
         for node in walk_rbtree(mm["vma_tree"]["rb_node"]):
-            vma = gdb.Value(int(node) - node_offset).cast(vma_type.pointer())
+            vma = container(node, "vm_area_struct", "mm_node")
             flags = int(vma["flags"])
             rights = "".join(c if flags & bit else "-" for bit, c in VM) + ("s" if flags & 8 else "p")
-            print(f"{int(vma['start']):012x}-{int(vma['end']):012x} {rights} pgoff {int(vma['pgoff']):x} "
-                  f"file {int(vma['file']):#x}  (struct vm_area_struct *){int(vma):#x}")
+            what = ""
+            if vma["file"]:
+                name = container(vma["file"], "file", "mappable")["path"]["dentry"]["name"].string()
+                what = f"  {name}, from page {int(vma['pgoff'])}"
+            print(f"{int(vma['start']):012x}-{int(vma['end']):012x} {rights}  "
+                  f"(struct vm_area_struct *){int(vma):#x}{what}")
 
 
 class E820(gdb.Command):
