@@ -43,7 +43,9 @@
 #include <kernel/x86/irqflags.h>
 #include <kernel/x86/smp.h>
 #include <kernel/x86/tlb.h>
+#include <mm/filemap.h>
 #include <mm/pgtable.h>
+#include <mm/rmap.h>
 #include <mm/tlb.h>
 #include <mm/vmstat.h>
 
@@ -223,16 +225,31 @@ void tlb_remove_table(struct mmu_gather *g, struct page *table)
 	g->pages[g->nr++] = table;
 }
 
+/* No CPU reads or writes the page by its old entry any more. */
+static struct page *end_late(struct page *p)
+{
+	struct page *page = (struct page *)((unsigned long)p & ~GATHER_LATE);
+
+	if (!PageAnon(page))
+		set_page_dirty(page);
+	page_remove_rmap(page);
+	return page;
+}
+
 /* Drops the references; frees the pages of which that was the last. */
 static void release_pages(struct page **pages, unsigned int nr)
 {
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < nr; i++) {
-		if (unlikely(PageTable(pages[i])))
-			table_release(pages[i]);
-		else if (atomic_dec_and_test(&pages[i]->refcount))
-			pages[n++] = pages[i];
+		struct page *page = pages[i];
+
+		if ((unsigned long)page & GATHER_LATE)
+			page = end_late(page);
+		if (unlikely(PageTable(page)))
+			table_release(page);
+		else if (atomic_dec_and_test(&page->refcount))
+			pages[n++] = page;
 	}
 	free_pages_bulk(pages, n);
 }

@@ -25,8 +25,10 @@ struct mmu_gather {
 	unsigned int nr;
 	bool tables;           /* some of the pages are tables */
 	unsigned long batches; /* flushed so far (for tests) */
-	struct page *pages[GATHER_PAGES];
+	struct page
+		*pages[GATHER_PAGES]; /* some with GATHER_LATE, in a bit that pointers have clear */
 };
+#define GATHER_LATE 1UL
 
 void tlb_gather_start(struct mmu_gather *g, struct mm_struct *mm);
 /* A pte (or size bytes of them) from addr on was cleared or lost rights. */
@@ -37,12 +39,13 @@ static inline void tlb_remove_pte(struct mmu_gather *g, vaddr_t addr, size_t siz
 	if (addr + size > g->end)
 		g->end = addr + size;
 }
-/* One reference to page is dropped after the flush. True: the gather is now full, so call
- * tlb_gather_flush() before the next (not under a page-table lock). */
-static inline __must_check bool tlb_remove_page(struct mmu_gather *g, struct page *page)
+/* One reference to page is dropped after the flush. late: and so is its entry in the mapcount, and a
+ * page of a file is dirty then. True: the gather is now full, so call tlb_gather_flush() before the
+ * next (not under a page-table lock). */
+static inline __must_check bool tlb_remove_page(struct mmu_gather *g, struct page *page, bool late)
 {
 	debug_assert(g->nr < GATHER_PAGES);
-	g->pages[g->nr++] = page;
+	g->pages[g->nr++] = (struct page *)((unsigned long)page | (late ? GATHER_LATE : 0));
 	return g->nr == GATHER_PAGES;
 }
 static inline bool tlb_gather_full(const struct mmu_gather *g)

@@ -9,12 +9,16 @@
  *	for each table in range:  lock, for each pte { ... }, apply counts, unlock, reschedule?
  *
  * Invariants:
- *  1. A page loses its pte, its table's count, its space's RSS and its mapcount under one hold of
- *     the table's lock; it loses its reference only after the flush (tlb.c).
+ *  1. A page loses its pte, its table's count and its space's RSS under one hold of the table's lock;
+ *     it loses its reference only after the flush (tlb.c).
  *  2. What the hardware noted in a pte is not lost with it: dirty goes to the shared file page,
  *     accessed to PG_referenced of any file page (an anonymous page dies or is found through its
  *     other ptes).
- *  3. A private pte is writable only if its page is anonymous and exclusive. mprotect may thus make
+ *  3. Until the flush another CPU may go on by what it remembers: it may write to a file page, so that
+ *     is dirty only afterwards (before, it could be written back too early); and it may read a page
+ *     that is shared since a fork, so that counts as mapped (who is left might take it for his alone,
+ *     and write what the other should not see). Other pages leave the mapcount with the pte.
+ *  4. A private pte is writable only if its page is anonymous and exclusive. mprotect may thus make
  *     an exclusive page writable at once; all others wait for their write fault.
  *
  * Locking: see pgtable.h. Every caller holds something that keeps the tables: mmap_lock, the vma
@@ -49,14 +53,6 @@ static void apply_counts(struct mm_struct *mm, struct page *table, const struct 
 	}
 }
 
-static void pass_on_bits(struct page *page, pte_t e)
-{
-	if (pte_dirty(e) && !PageDirty(page))
-		set_page_dirty(page);
-	if (pte_young(e) && !PageReferenced(page))
-		SetPageReferenced(page);
-}
-
 struct zap_state {
 	struct mm_struct *mm;
 	struct mmu_gather *g;
@@ -70,6 +66,7 @@ static bool zap_pte(struct zap_state *z, pte_t *pte, vaddr_t addr)
 	pte_t e = ptep_get(pte);
 	enum mm_counter kind;
 	struct page *page;
+	bool late;
 
 	if (unlikely(!pte_present(e))) {
 		/* Swap entries come with the swap areas; a private page's like a private page. */
@@ -86,10 +83,12 @@ static bool zap_pte(struct zap_state *z, pte_t *pte, vaddr_t addr)
 		return false;
 	kind = page_counter(page);
 	z->counts.gone[kind]++;
-	if (kind != MM_ANON)
-		pass_on_bits(page, e);
-	page_remove_rmap(page);
-	return tlb_remove_page(z->g, page);
+	late = kind == MM_ANON ? !PageAnonExclusive(page) : pte_dirty(e);
+	if (kind != MM_ANON && pte_young(e) && !PageReferenced(page))
+		SetPageReferenced(page);
+	if (!late)
+		page_remove_rmap(page);
+	return tlb_remove_page(z->g, page, late);
 }
 
 /* The ptes of one table from addr on. Returns where it had to stop because the gather is full. */

@@ -311,6 +311,84 @@ KTEST(parallel, fault_waits_without_locks,
 	slow_file_free(s);
 }
 
+/* ---- between an entry's end and the flush ------------------------------------------------------ */
+
+static void zap_one(struct mmu_gather *g, struct mm_struct *mm, vaddr_t addr)
+{
+	tlb_gather_start(g, mm);
+	down_read(&mm->mmap_lock);
+	zap_range(vma_lookup(mm, addr), addr, addr + PAGE_SIZE, g);
+	up_read(&mm->mmap_lock);
+}
+
+/* Another CPU may write to the page until the flush: what fsync wrote before is not all. */
+static void dirty_body(void *arg)
+{
+	struct slow_file *s = arg;
+	vaddr_t a = map_slow(s) + PAGE_SIZE;
+	struct mmu_gather g;
+	struct page *page;
+
+	CHECK(a > PAGE_SIZE);
+	CHECK_EQ(fault(a, FAULT_FLAG_WRITE), VM_FAULT_MAJOR);
+	page = find_get_page(&s->m, 1);
+	CHECK(page);
+	zap_one(&g, current_mm(), a);
+	EXPECT_EQ(filemap_fsync_range(&s->m, 0, 8 * PAGE_SIZE), 0);
+	EXPECT(!PageDirty(page));
+	tlb_gather_finish(&g);
+	EXPECT(PageDirty(page));
+	EXPECT(!page_mapped(page));
+	EXPECT_EQ(filemap_fsync_range(&s->m, 0, 8 * PAGE_SIZE), 0);
+	EXPECT(!PageDirty(page));
+	put_page(page);
+	EXPECT_EQ(do_munmap(current_mm(), a - PAGE_SIZE, 8 * PAGE_SIZE), 0);
+}
+KTEST(parallel, dirty_until_flushed,
+      "a write between unmapping and flush that is never written back")
+{
+	struct slow_file *s = slow_file_new();
+
+	CHECK(s);
+	ktest_with_mm(dirty_body, s);
+	slow_file_free(s);
+}
+
+static struct page *page_at(vaddr_t addr)
+{
+	struct page *page = fault_in_page(current_mm(), addr, false);
+
+	if (!EXPECT(!IS_ERR(page)))
+		return NULL;
+	put_page(page);
+	return page;
+}
+
+/* The child has unmapped the page, but a CPU of it may still read it: the parent must not write there. */
+static void cow_body(void *arg)
+{
+	vaddr_t a = map_anon(PROT_READ | PROT_WRITE, 1);
+	struct mm_struct *child;
+	struct page *shared;
+	struct mmu_gather g;
+
+	(void)arg;
+	CHECK(a);
+	CHECK_EQ(fault(a, FAULT_FLAG_WRITE), VM_FAULT_DONE);
+	shared = page_at(a);
+	child = mm_fork(current_mm());
+	CHECK(!IS_ERR(child));
+	zap_one(&g, child, a);
+	EXPECT_EQ(fault(a, FAULT_FLAG_WRITE), VM_FAULT_DONE);
+	EXPECT(page_at(a) != shared);
+	tlb_gather_finish(&g);
+	mm_put_user(child);
+}
+KTEST(parallel, shared_until_flushed, "a page taken for one's own that another CPU can still read")
+{
+	ktest_with_mm(cow_body, NULL);
+}
+
 /* ---- the page lock -------------------------------------------------------------------------------- */
 
 static void take_page_lock(void *arg)
