@@ -13,6 +13,7 @@
 #include <kernel/sync/mutex.h>
 #include <kernel/task.h>
 #include <kernel/x86/cpu.h>
+#include <kernel/x86/irqflags.h>
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
 #include <mm/page_owner.h>
@@ -83,6 +84,24 @@ u64 ktest_random(void)
 	return z ^ (z >> 31);
 }
 
+void ktest_complete(struct wait_queue *wq, bool *done)
+{
+	unsigned long flags = local_irq_save();
+
+	ticket_lock(&wq->lock);
+	WRITE_ONCE(*done, true);
+	wake_up_locked(wq, 0, 0);
+	ticket_unlock(&wq->lock);
+	local_irq_restore(flags);
+}
+
+void ktest_wait(struct wait_queue *wq, const bool *done)
+{
+	wait_event(*wq, READ_ONCE(*done));
+	while (ticket_is_locked(&wq->lock))
+		cpu_relax();
+}
+
 struct child {
 	void (*fn)(void *arg);
 	void *arg;
@@ -95,8 +114,7 @@ static int child_main(void *arg)
 	struct child *c = arg;
 
 	c->fn(c->arg);
-	__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
-	wake_up_all(&c->wait);
+	ktest_complete(&c->wait, &c->done);
 	return 0;
 }
 
@@ -111,10 +129,7 @@ static void run_in_thread(void (*fn)(void *), void *arg)
 		ktest_fail(__FILE__, __LINE__, "no memory for the test's thread");
 		return;
 	}
-	wait_event(c.wait, smp_load_acquire(&c.done));
-	/* The waker may still be inside wake_up_all(), with the queue's lock. */
-	while (ticket_is_locked(&c.wait.lock))
-		cpu_relax();
+	ktest_wait(&c.wait, &c.done);
 }
 
 struct mm_child {

@@ -73,5 +73,11 @@ static inline u64 ktest_random_below(u64 n)
 	return ktest_random() % n;
 }
 
+/* For what lies on the stack of the one who waits: *done becomes true with the queue's lock held, and
+ * who saw it waits for the lock, so that nothing touches either afterwards. */
+struct wait_queue;
+void ktest_complete(struct wait_queue *wq, bool *done);
+void ktest_wait(struct wait_queue *wq, const bool *done);
+
 /* Runs fn(arg) in a thread that has a fresh, empty user address space. */
 void ktest_with_mm(void (*fn)(void *arg), void *arg);
