@@ -3,10 +3,13 @@
  * Time and timers.
  *
  * Each CPU has a tree of armed timers ordered by expiry. Its timer interrupt runs those that are
- * due (timers_run) and the machine is then set to the next. A timer runs on the CPU that armed it.
+ * due (timers_run) and the machine is then set to the next. A timer runs on the CPU that armed it
+ * last; but while its function runs it stays with that CPU, so that it never runs twice at a time.
  *
- * Locking: a base's ticket lock, interrupts off. The function runs without it, so that it may arm
- * the timer again; base->running tells timer_cancel() on another CPU to wait for it.
+ * Locking: a base's ticket lock, interrupts off, guards the timers of which timer->cpu names it, also
+ * those that are not armed: timer->cpu changes under the lock of the old base, and whoever waited for
+ * that looks again. The function runs without the lock, so that it may arm the timer again;
+ * base->running tells timer_cancel() on another CPU to wait for it.
  */
 #include <kernel/sched/sched.h>
 #include <kernel/sched/timer.h>
@@ -79,23 +82,40 @@ static bool timer_insert(struct timer_base *b, struct timer *t)
 	return leftmost;
 }
 
-static void timer_remove(struct timer_base *b, struct timer *t)
+/* True if t was armed. */
+static bool timer_remove(struct timer_base *b, struct timer *t)
 {
+	if (!t->queued)
+		return false;
 	rb_erase_cached(&t->node, &b->tree);
 	t->queued = false;
+	return true;
+}
+
+/* Interrupts off. */
+static struct timer_base *lock_base_of(const struct timer *t)
+{
+	for (;;) {
+		unsigned int cpu = READ_ONCE(t->cpu);
+		struct timer_base *b = per_cpu_ptr(&timer_base, cpu);
+
+		ticket_lock(&b->lock);
+		if (likely(cpu == READ_ONCE(t->cpu)))
+			return b;
+		ticket_unlock(&b->lock);
+	}
 }
 
 bool timer_cancel(struct timer *t)
 {
+	bool was = false;
+
 	for (;;) {
 		unsigned long flags = local_irq_save();
-		struct timer_base *b = per_cpu_ptr(&timer_base, t->cpu);
-		bool was, running;
+		struct timer_base *b = lock_base_of(t);
+		bool running;
 
-		ticket_lock(&b->lock);
-		was = t->queued;
-		if (was)
-			timer_remove(b, t);
+		was |= timer_remove(b, t);
 		running = b->running == t && t->cpu != smp_processor_id();
 		ticket_unlock(&b->lock);
 		local_irq_restore(flags);
@@ -107,19 +127,24 @@ bool timer_cancel(struct timer *t)
 
 void timer_start(struct timer *t, ktime_t expires)
 {
-	unsigned long flags;
+	unsigned long flags = local_irq_save();
+	unsigned int self = smp_processor_id();
 	struct timer_base *b;
-	bool first;
+	bool program;
 
-	timer_cancel(t);
-	flags = local_irq_save();
-	b = this_cpu_ptr(&timer_base);
-	ticket_lock(&b->lock);
-	t->cpu = smp_processor_id();
+	for (;;) {
+		b = lock_base_of(t);
+		(void)timer_remove(b, t);
+		if (t->cpu == self || b->running == t)
+			break;
+		WRITE_ONCE(t->cpu, self);
+		ticket_unlock(&b->lock);
+	}
 	t->expires = expires;
-	first = timer_insert(b, t);
+	/* Another CPU that runs its function is in timers_run(), which comes to it. */
+	program = timer_insert(b, t) && t->cpu == self;
 	ticket_unlock(&b->lock);
-	if (first && timer_hw_program)
+	if (program && timer_hw_program)
 		timer_hw_program(expires);
 	local_irq_restore(flags);
 }
@@ -131,7 +156,7 @@ ktime_t timers_run(ktime_t now)
 
 	ticket_lock(&b->lock);
 	while ((t = first_timer(b)) && t->expires <= now) {
-		timer_remove(b, t);
+		(void)timer_remove(b, t);
 		b->running = t;
 		ticket_unlock(&b->lock);
 		t->fn(t);
