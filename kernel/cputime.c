@@ -2,7 +2,7 @@
 /*
  * What a thread or a process has used: processor time and page faults.
  *
- * The time that a thread ran is exact, counted at each switch. How much of it was spent in user mode
+ * The time that a thread ran is exact, counted by the scheduler. How much of it was spent in user mode
  * is estimated from the ticks: the exact total is split in the ratio of those seen. Faults are
  * counted in the address space, which a process may change by exec: the counts at that moment are
  * its base.
@@ -22,18 +22,9 @@ static void split_time(u64 total, u64 u, u64 s, u64 *utime, u64 *stime)
 	*stime = total - *utime;
 }
 
-static u64 thread_exec_ns(const struct thread *t)
-{
-	u64 ns = READ_ONCE(t->sum_exec_ns);
-
-	if (t == current_thread())
-		ns += (u64)ktime_get() - t->exec_start;
-	return ns;
-}
-
 u64 task_cpu_ns(struct task *t, u64 *utime, u64 *stime)
 {
-	u64 total = thread_exec_ns(&t->thread);
+	u64 total = thread_cpu_ns(&t->thread);
 
 	split_time(total, t->thread.utime_ns, t->thread.stime_ns, utime, stime);
 	return total;

@@ -117,7 +117,7 @@ SYSCALL3(sched_setaffinity, pid_t, pid, unsigned int, len, const u64 __user *, u
 	else if (!(mask & online_mask()))
 		err = -EINVAL;
 	else
-		t->thread.cpus_allowed = mask;
+		thread_set_affinity(&t->thread, mask & online_mask());
 	task_put(t);
 	return err;
 }

@@ -89,7 +89,8 @@ void signal_wake_up(struct task *t, bool fatal)
 {
 	assert_spin_held(&t->proc->siglock);
 	work_set(t, TWORK_SIGNAL);
-	thread_wake_signal(&t->thread, fatal);
+	if (!thread_wake_signal(&t->thread, fatal))
+		thread_kick(&t->thread);
 	if (fatal)
 		thread_wake_mask(&t->thread, 1u << THREAD_STOPPED);
 }

@@ -18,13 +18,31 @@
  * The kernel is not preempted: need_resched only asks, and the thread answers on its way to user
  * mode, in cond_resched(), or when it blocks.
  *
+ * Several CPUs. The load of a queue is the sum of its threads' weights. A thread changes its CPU
+ *
+ *	when it wakes	to its last CPU if that is idle, else to an idle one, else to the least loaded
+ *	when a CPU has	nothing to do: before it halts it takes a waiting thread from another queue
+ *	at a tick	a CPU whose queue has waiting threads sends one to the least loaded CPU, if that
+ *			makes the loads more alike; if it only swaps them, at every eighth tick, so
+ *			that three threads on two CPUs take turns at having one alone
+ *	when its mask	(affinity) no longer has its CPU
+ *
+ * and always with its lead over the queue's minimum, not with its virtual run time: queues' clocks
+ * differ. A CPU that halts has its tick stopped, so the busy ones look after it.
+ *
  * Locking: rq->lock with interrupts off guards the queue and the (r) fields of its threads; a
  * thread's rq is that of thread->cpu. The lock is handed over across the switch: taken by the
- * previous thread in schedule(), released by the next in finish_switch().
+ * previous thread in schedule(), released by the next in finish_switch(). So whoever holds it and
+ * finds a thread not on_rq knows that its stack is not in use any more.
  *
- * Simplified: a thread stays on the CPU it was placed on (balancing comes with several CPUs, as does
- * locking the queues of two CPUs); one queue for all policies.
+ * No two queues are ever locked together. A thread on its way (send_to()) is THREAD_RUNNING but
+ * in no queue: a waker has nothing to do with it, nobody can pick it, and it belongs to whoever took
+ * it out. thread->cpu is already its new CPU's, where its mask is looked at again. A running thread
+ * that must leave its CPU is put on its way by the next one, in finish_switch().
+ *
+ * Simplified: one queue for all policies; all CPUs are alike (no caches, no nodes).
  */
+#include <kernel/lib/atomic.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/ticket_lock.h>
 #include <kernel/sched/sched.h>
@@ -32,6 +50,7 @@
 #include <kernel/sched/timer.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/irqflags.h>
+#include <kernel/x86/smp.h>
 #include <kernel/x86/switch.h>
 
 /* A waking thread preempts one that is ahead of it by this much: about the cost of some thirty
@@ -39,18 +58,25 @@
 #define WAKEUP_GRANULARITY (1 * NSEC_PER_MSEC)
 /* All runnable threads should have run once in this time: two ticks. */
 #define SCHED_LATENCY (2 * TICK_NSEC)
+/* Ticks after which threads that cannot be shared out evenly take turns: the move costs some ten
+ * switches, which is nothing in 80 ms. */
+#define ROTATE_TICKS 8
+/* So many waiting threads are looked at for one that may run elsewhere, with the queue locked. */
+#define BALANCE_SCAN_MAX 32
 
 struct run_queue {
 	struct ticket_lock lock;
 	struct rb_root_cached tree; /* (r) runnable threads but the running one */
 	unsigned int nr_running;    /* (r) with the running one, without idle */
+	unsigned int ticks;         /* own */
+	unsigned long load;         /* (r) the weights of these nr_running */
 	u64 min_vruntime;           /* (r) never decreases */
 	struct thread *curr;        /* (r) */
 	struct thread *idle;        /* (c) */
 	u64 nr_switches;            /* (r) */
 	u64 idle_ns;                /* (r) */
 };
-/* (r) lock  (c) constant */
+/* (r) lock  (c) constant  own: only its CPU */
 
 static DEFINE_PER_CPU(struct run_queue, run_queue);
 DEFINE_PER_CPU(struct thread *, current_thread_ptr);
@@ -88,9 +114,33 @@ void set_current_state(enum thread_state s)
 
 /* ---- the queue ------------------------------------------------------------------------- */
 
-static struct run_queue *rq_of(const struct thread *t)
+static struct run_queue *cpu_rq(int cpu)
 {
-	return per_cpu_ptr(&run_queue, t->cpu);
+	return per_cpu_ptr(&run_queue, cpu);
+}
+
+/* Interrupts off. t may be sent elsewhere until the lock is held. */
+static struct run_queue *lock_rq_of(const struct thread *t)
+{
+	for (;;) {
+		int cpu = READ_ONCE(t->cpu);
+		struct run_queue *rq = cpu_rq(cpu);
+
+		ticket_lock(&rq->lock);
+		if (likely(cpu == READ_ONCE(t->cpu)))
+			return rq;
+		ticket_unlock(&rq->lock);
+	}
+}
+
+static bool may_run_on(const struct thread *t, int cpu)
+{
+	return t->cpus_allowed >> cpu & 1;
+}
+
+static u32 weight_of(const struct thread *t)
+{
+	return nice_weight[t->nice + 20];
 }
 
 static void enqueue(struct run_queue *rq, struct thread *t)
@@ -120,15 +170,18 @@ static struct thread *first_thread(const struct run_queue *rq)
 
 static u64 weighted(const struct thread *t, u64 ns)
 {
-	return t->nice == 0 ? ns : ns * 1024 / nice_weight[t->nice + 20];
+	return t->nice == 0 ? ns : ns * 1024 / weight_of(t);
 }
 
-/* Charges the running thread for the time since it was last charged. */
+/* Charges the running thread for the time since it was last charged. (By another CPU, whose clock may
+ * be behind by a little.) */
 static void account_curr(struct run_queue *rq, u64 now)
 {
 	struct thread *t = rq->curr;
 	u64 delta = now - t->exec_start;
 
+	if (unlikely((s64)delta < 0))
+		return;
 	t->exec_start = now;
 	if (t == rq->idle) {
 		rq->idle_ns += delta;
@@ -145,11 +198,16 @@ static void account_curr(struct run_queue *rq, u64 now)
 	}
 }
 
-static void resched_cpu(struct run_queue *rq)
+/* Its queue is locked. */
+static void resched_cpu(int cpu)
 {
-	/* With several CPUs, another one's flag will need an interrupt too. */
-	if (rq == this_cpu_ptr(&run_queue))
-		this_cpu_write(need_resched_flag, true);
+	bool *flag = per_cpu_ptr(&need_resched_flag, cpu);
+
+	if (*flag)
+		return;
+	WRITE_ONCE(*flag, true);
+	if (cpu != (int)smp_processor_id())
+		smp_send_reschedule((unsigned int)cpu);
 }
 
 static void activate(struct run_queue *rq, struct thread *t)
@@ -160,28 +218,162 @@ static void activate(struct run_queue *rq, struct thread *t)
 		t->vruntime = floor;
 	t->on_rq = true;
 	rq->nr_running++;
+	rq->load += weight_of(t);
 	enqueue(rq, t);
 	if (rq->curr == rq->idle ||
 	    (s64)(rq->curr->vruntime - t->vruntime) > (s64)weighted(t, WAKEUP_GRANULARITY))
-		resched_cpu(rq);
+		resched_cpu(t->cpu);
 }
+
+/* t, running or taken from the tree, is no longer the queue's. */
+static void deactivate(struct run_queue *rq, struct thread *t)
+{
+	t->on_rq = false;
+	rq->nr_running--;
+	rq->load -= weight_of(t);
+}
+
+/* ---- which CPU --------------------------------------------------------------------------- */
+
+/* The first idle CPU that t may use, from its last one on, or the least loaded. */
+static int find_cpu(const struct thread *t)
+{
+	unsigned long least = ~0UL;
+	int best = t->cpu;
+
+	for (unsigned int i = 0; i < nr_cpu_ids && least; i++) {
+		int cpu = (int)(((unsigned int)t->cpu + i) % nr_cpu_ids);
+		unsigned long load = READ_ONCE(cpu_rq(cpu)->load);
+
+		if (may_run_on(t, cpu) && load < least) {
+			least = load;
+			best = cpu;
+		}
+	}
+	return best;
+}
+
+static int select_cpu(const struct thread *t)
+{
+	return nr_cpu_ids == 1 ? t->cpu : find_cpu(t);
+}
+
+/* Makes t, which is THREAD_RUNNING and in no queue, runnable on cpu. rq is t's so far; unlocks it. */
+static void send_to(struct run_queue *rq, struct thread *t, int cpu)
+{
+	while (unlikely(cpu != t->cpu)) {
+		struct run_queue *to = cpu_rq(cpu);
+
+		t->vruntime += READ_ONCE(to->min_vruntime) - rq->min_vruntime;
+		smp_store_release(&t->cpu, cpu);
+		ticket_unlock(&rq->lock);
+		ticket_lock(&to->lock);
+		rq = to;
+		if (!may_run_on(t, cpu))
+			cpu = find_cpu(t);
+	}
+	activate(rq, t);
+	ticket_unlock(&rq->lock);
+}
+
+static void send_waiting(struct run_queue *rq, struct thread *t, int cpu)
+{
+	rb_erase_cached(&t->rq_node, &rq->tree);
+	deactivate(rq, t);
+	send_to(rq, t, cpu);
+}
+
+/* At a tick with waiting threads: one of them goes where there is less to do. Unlocks rq. */
+static void push_waiting(struct run_queue *rq)
+{
+	struct rb_node *n = rb_first_cached(&rq->tree);
+	bool rotate = ++rq->ticks % ROTATE_TICKS == 0;
+
+	for (int i = 0; n && i < BALANCE_SCAN_MAX; i++, n = rb_next(n)) {
+		struct thread *t = rb_entry(n, struct thread, rq_node);
+		int cpu = find_cpu(t);
+		long more = (long)(rq->load - READ_ONCE(cpu_rq(cpu)->load)) - (long)weight_of(t);
+
+		if (more > 0 || (more == 0 && rotate)) {
+			send_waiting(rq, t, cpu);
+			return;
+		}
+	}
+	ticket_unlock(&rq->lock);
+}
+
+/* For this CPU, which is idle, interrupts off. True: there is something to do now. */
+static bool pull_waiting(void)
+{
+	unsigned int self = smp_processor_id();
+
+	for (unsigned int other = 1; other < nr_cpu_ids; other++) {
+		struct run_queue *rq = cpu_rq((int)((self + other) % nr_cpu_ids));
+		struct rb_node *n;
+
+		if (READ_ONCE(rq->nr_running) < 2)
+			continue;
+		ticket_lock(&rq->lock);
+		n = rb_first_cached(&rq->tree);
+		for (int i = 0; n && i < BALANCE_SCAN_MAX; i++, n = rb_next(n)) {
+			struct thread *t = rb_entry(n, struct thread, rq_node);
+
+			if (may_run_on(t, (int)self)) {
+				send_waiting(rq, t, (int)self);
+				return true;
+			}
+		}
+		ticket_unlock(&rq->lock);
+	}
+	return false;
+}
+
+void thread_set_affinity(struct thread *t, u64 mask)
+{
+	unsigned long flags = local_irq_save();
+	struct run_queue *rq = lock_rq_of(t);
+
+	WRITE_ONCE(t->cpus_allowed, mask);
+	if (!t->on_rq || may_run_on(t, t->cpu)) {
+		ticket_unlock(&rq->lock);
+	} else if (rq->curr == t) {
+		resched_cpu(t->cpu);
+		ticket_unlock(&rq->lock);
+	} else {
+		send_waiting(rq, t, find_cpu(t));
+	}
+	local_irq_restore(flags);
+	/* A running one goes by itself: this one here, another when it is interrupted. */
+	while (READ_ONCE(t->on_cpu) && !may_run_on(t, READ_ONCE(t->cpu)))
+		schedule();
+}
+
+/* ---- waking ------------------------------------------------------------------------------ */
 
 bool thread_wake_mask(struct thread *t, unsigned int mask)
 {
 	unsigned long flags = local_irq_save();
-	struct run_queue *rq = rq_of(t);
-	bool woken = false;
+	struct run_queue *rq = lock_rq_of(t);
+	int state = READ_ONCE(t->state);
+	/* t itself may change it meanwhile, and THREAD_DEAD must not be overwritten. */
+	bool woken = (mask & (1u << state)) &&
+		     __atomic_compare_exchange_n(&t->state, &state, THREAD_RUNNING, false,
+						 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 
-	ticket_lock(&rq->lock);
-	if (mask & (1u << READ_ONCE(t->state))) {
-		WRITE_ONCE(t->state, THREAD_RUNNING);
-		if (!t->on_rq)
-			activate(rq, t);
-		woken = true;
-	}
-	ticket_unlock(&rq->lock);
+	if (woken && !t->on_rq)
+		send_to(rq, t, select_cpu(t));
+	else
+		ticket_unlock(&rq->lock);
 	local_irq_restore(flags);
 	return woken;
+}
+
+void thread_kick(const struct thread *t)
+{
+	int cpu = READ_ONCE(t->cpu);
+
+	if (READ_ONCE(t->on_cpu) && cpu != (int)smp_processor_id())
+		smp_send_reschedule((unsigned int)cpu);
 }
 
 /* ---- switching --------------------------------------------------------------------------- */
@@ -190,11 +382,15 @@ bool thread_wake_mask(struct thread *t, unsigned int mask)
 static void finish_switch(struct thread *prev)
 {
 	struct run_queue *rq = this_cpu_ptr(&run_queue);
-	bool dead = prev->state == THREAD_DEAD;
+	int state = prev->state;
 
 	prev->on_cpu = false;
+	if (unlikely(state == THREAD_RUNNING && !prev->on_rq)) {
+		send_to(rq, prev, find_cpu(prev)); /* its mask has changed */
+		return;
+	}
 	ticket_unlock(&rq->lock);
-	if (dead)
+	if (state == THREAD_DEAD)
 		sched_hooks.thread_dead(prev);
 }
 
@@ -243,14 +439,16 @@ static void put_prev(struct run_queue *rq, struct thread *prev)
 		return;
 	if (prev->state != THREAD_RUNNING && sleep_interrupted(prev))
 		prev->state = THREAD_RUNNING;
-	if (prev->state == THREAD_RUNNING) {
-		prev->nivcsw++;
-		enqueue(rq, prev);
-	} else {
+	if (prev->state != THREAD_RUNNING) {
 		prev->nvcsw++;
-		prev->on_rq = false;
-		rq->nr_running--;
+		deactivate(rq, prev);
+		return;
 	}
+	prev->nivcsw++;
+	if (likely(may_run_on(prev, prev->cpu)))
+		enqueue(rq, prev);
+	else
+		deactivate(rq, prev); /* finish_switch() sends it away */
 }
 
 #ifdef CONFIG_DEBUG
@@ -317,12 +515,15 @@ void sched_yield(void)
 void set_user_nice(struct thread *t, int nice)
 {
 	unsigned long flags = local_irq_save();
-	struct run_queue *rq = rq_of(t);
+	struct run_queue *rq = lock_rq_of(t);
 
-	ticket_lock(&rq->lock);
 	if (rq->curr == t)
 		account_curr(rq, (u64)ktime_get());
+	if (t->on_rq)
+		rq->load -= weight_of(t);
 	t->nice = nice;
+	if (t->on_rq)
+		rq->load += weight_of(t);
 	ticket_unlock(&rq->lock);
 	local_irq_restore(flags);
 }
@@ -332,19 +533,28 @@ void set_user_nice(struct thread *t, int nice)
 #define LOAD_FREQ (5 * NSEC_PER_SEC)
 #define FIXED_1   2048UL
 
-static unsigned long avenrun[3];
+static struct ticket_lock load_lock;
+static unsigned long avenrun[3]; /* (load_lock) */
 
-/* Exponential averages over 1, 5 and 15 minutes; the factors are e^(-5/60k) in 1/2048. */
+/* Exponential averages over 1, 5 and 15 minutes; the factors are e^(-5/60k) in 1/2048. Whichever CPU
+ * ticks does it; of periods in which none did, all were idle. */
 static void loadavg_tick(ktime_t now)
 {
 	static const unsigned long decay[3] = {1884, 2014, 2037};
 	static ktime_t next = LOAD_FREQ;
-	unsigned long active = nr_running() * FIXED_1;
 
-	for (; now >= next; next += LOAD_FREQ)
+	if (now < READ_ONCE(next) || !ticket_trylock(&load_lock))
+		return;
+	while (now >= next) {
+		unsigned long active;
+
+		WRITE_ONCE(next, next + LOAD_FREQ);
+		active = now >= next ? 0 : nr_running() * FIXED_1;
 		for (int i = 0; i < 3; i++)
 			avenrun[i] =
 				(avenrun[i] * decay[i] + active * (FIXED_1 - decay[i])) / FIXED_1;
+	}
+	ticket_unlock(&load_lock);
 }
 
 void loadavg_get(unsigned long avg[3])
@@ -373,8 +583,11 @@ void sched_tick(bool user)
 	account_curr(rq, now);
 	first = first_thread(rq);
 	if (first && (t == rq->idle || (s64)(t->vruntime - first->vruntime) > 0))
-		resched_cpu(rq);
-	ticket_unlock(&rq->lock);
+		resched_cpu(t->cpu);
+	if (first && nr_cpu_ids > 1)
+		push_waiting(rq);
+	else
+		ticket_unlock(&rq->lock);
 	if (t != rq->idle) {
 		/* The time since the last tick goes to where the tick found the thread. */
 		if (user) {
@@ -387,8 +600,7 @@ void sched_tick(bool user)
 		if (sched_hooks.tick)
 			sched_hooks.tick(t);
 	}
-	if (smp_processor_id() == 0)
-		loadavg_tick((ktime_t)now);
+	loadavg_tick((ktime_t)now);
 }
 
 unsigned long nr_running(void)
@@ -396,7 +608,7 @@ unsigned long nr_running(void)
 	unsigned long n = 0;
 
 	for_each_cpu(cpu)
-		n += READ_ONCE(per_cpu_ptr(&run_queue, cpu)->nr_running);
+		n += READ_ONCE(cpu_rq((int)cpu)->nr_running);
 	return n;
 }
 
@@ -405,17 +617,35 @@ u64 nr_context_switches(void)
 	u64 n = 0;
 
 	for_each_cpu(cpu)
-		n += READ_ONCE(per_cpu_ptr(&run_queue, cpu)->nr_switches);
+		n += READ_ONCE(cpu_rq((int)cpu)->nr_switches);
 	return n;
 }
 
 u64 cpu_idle_ns(unsigned int cpu)
 {
-	const struct run_queue *rq = per_cpu_ptr(&run_queue, cpu);
-	u64 ns = READ_ONCE(rq->idle_ns);
+	unsigned long flags = local_irq_save();
+	struct run_queue *rq = cpu_rq((int)cpu);
+	u64 ns;
 
-	if (READ_ONCE(rq->curr) == rq->idle)
-		ns += (u64)ktime_get() - READ_ONCE(rq->idle->exec_start);
+	ticket_lock(&rq->lock);
+	account_curr(rq, (u64)ktime_get());
+	ns = rq->idle_ns;
+	ticket_unlock(&rq->lock);
+	local_irq_restore(flags);
+	return ns;
+}
+
+u64 thread_cpu_ns(struct thread *t)
+{
+	unsigned long flags = local_irq_save();
+	struct run_queue *rq = lock_rq_of(t);
+	u64 ns;
+
+	if (rq->curr == t)
+		account_curr(rq, (u64)ktime_get());
+	ns = t->sum_exec_ns;
+	ticket_unlock(&rq->lock);
+	local_irq_restore(flags);
 	return ns;
 }
 
@@ -463,7 +693,7 @@ void thread_init(struct thread *t, void (*fn)(void *arg), void *arg)
 	t->ksp = switch_initial_frame(t->kstack_top, fn, arg);
 	t->state = THREAD_UNINTERRUPTIBLE;
 	t->cpu = (int)smp_processor_id();
-	t->vruntime = READ_ONCE(rq_of(t)->min_vruntime);
+	t->vruntime = READ_ONCE(cpu_rq(t->cpu)->min_vruntime);
 }
 
 void cpu_idle(void)
@@ -475,7 +705,7 @@ void cpu_idle(void)
 		if (READ_ONCE(rq->nr_running) || need_resched()) {
 			local_irq_enable();
 			schedule();
-		} else {
+		} else if (!pull_waiting()) {
 			tick_stop_idle();
 			safe_halt(); /* sti; hlt: no interrupt can come in between */
 			local_irq_disable();

@@ -52,8 +52,8 @@ struct thread {
 	int cpu;                /* (r) the CPU it runs on or ran last */
 	bool on_rq;             /* (r) queued or running */
 	bool on_cpu;            /* (r) running: its stack is in use */
-	int nice;               /* -20..19 */
-	u64 cpus_allowed;       /* mask */
+	int nice;               /* (r) -20..19 */
+	u64 cpus_allowed;       /* (r) mask */
 	u64 vruntime;           /* (r) weighted ns */
 	u64 exec_start;         /* (r) when it was last put on a CPU or accounted */
 	u64 sum_exec_ns;        /* CPU time in all */
@@ -143,6 +143,8 @@ static inline bool thread_wake_signal(struct thread *t, bool fatal)
 	return thread_wake_mask(t,
 				1u << THREAD_INTERRUPTIBLE | (fatal ? 1u << THREAD_KILLABLE : 0));
 }
+/* If t runs on another CPU, it comes into the kernel soon, and looks at its work. */
+void thread_kick(const struct thread *t);
 
 /* Sets the running thread's state, with the barrier that a wait loop needs before it looks again
  * at its condition. */
@@ -159,6 +161,10 @@ static inline void cond_resched(void)
 		schedule();
 }
 void set_user_nice(struct thread *t, int nice);
+/* t runs on the CPUs of mask, of which one at least is there, from the return on. Sleeps. */
+void thread_set_affinity(struct thread *t, u64 mask);
+/* The time that t has run, up to now. */
+u64 thread_cpu_ns(struct thread *t);
 void sched_tick(bool user); /* from the timer interrupt */
 unsigned long nr_running(void);
 u64 nr_context_switches(void);

@@ -9,7 +9,8 @@
 #include <tests/kernel/ktest.h>
 
 struct gang {
-	atomic_t running;
+	int running;
+	bool over;
 	struct wait_queue wait;
 	struct mutex mutex;
 	struct rwsem sem;
@@ -28,25 +29,40 @@ static void gang_init(struct gang *g, int rounds)
 
 static void gang_done(struct gang *g)
 {
-	if (atomic_dec_and_test(&g->running))
-		wake_up_all(&g->wait);
+	if (__atomic_sub_fetch(&g->running, 1, __ATOMIC_SEQ_CST) == 0)
+		ktest_complete(&g->wait, &g->over);
 }
 
-/* Starts n threads of fn and waits for all of them. */
+/* Starts n threads of fn, each of which ends with gang_done(). */
+static void gang_start(struct gang *g, int n, int (*fn)(void *))
+{
+	g->over = false;
+	g->running = n + 1;
+	for (int i = 0; i < n; i++)
+		if (!EXPECT(!IS_ERR(kthread_run(fn, g, "gang%d", i))))
+			gang_done(g);
+}
+
+static void gang_join(struct gang *g)
+{
+	gang_done(g);
+	ktest_wait(&g->wait, &g->over);
+}
+
 static void gang_run(struct gang *g, int n, int (*fn)(void *))
 {
-	atomic_set(&g->running, n + 1);
-	for (int i = 0; i < n; i++) {
-		struct task *t = kthread_run(fn, g, "gang%d", i);
-
-		if (!EXPECT(!IS_ERR(t)))
-			atomic_dec(&g->running);
-	}
-	gang_done(g);
-	wait_event(g->wait, atomic_read(&g->running) == 0);
-	while (ticket_is_locked(&g->wait.lock))
-		__builtin_ia32_pause();
+	gang_start(g, n, fn);
+	gang_join(g);
 }
+
+/* Comes true within ten seconds, which is never needed where things are right. */
+#define SOON(cond)                                              \
+	({                                                      \
+		ktime_t _end = ktime_get() + 10 * NSEC_PER_SEC; \
+		while (!(cond) && ktime_get() < _end)           \
+			sched_yield();                          \
+		!!(cond);                                       \
+	})
 
 static int mutex_worker(void *arg)
 {
@@ -204,65 +220,214 @@ KTEST(sched, timers_fire_in_order, "timers that fire out of order, twice, or aft
 	EXPECT_EQ(next_order, 48);
 }
 
+/* ---- shares of a CPU, measured in CPU time: the host's other work slows all alike ---- */
+
+#define SPINNERS 6
+struct spinners {
+	struct gang gang;
+	u64 mask;
+	int nice[SPINNERS];
+	int nr, arrived;
+	ktime_t length, end;
+	long ran_us[SPINNERS];
+};
+
 static int spinner(void *arg)
 {
-	struct gang *g = arg;
-	ktime_t end = ktime_get() + 200 * NSEC_PER_MSEC;
+	struct spinners *s = container_of(arg, struct spinners, gang);
+	struct thread *self = current_thread();
+	u64 before;
+	int me;
 
-	while (ktime_get() < end)
+	thread_set_affinity(self, s->mask);
+	me = __atomic_fetch_add(&s->arrived, 1, __ATOMIC_SEQ_CST);
+	if (me == s->nr - 1)
+		WRITE_ONCE(s->end, ktime_get() + s->length);
+	while (!READ_ONCE(s->end))
 		cond_resched();
-	gang_done(g);
+	set_user_nice(self, s->nice[me]);
+	before = thread_cpu_ns(self);
+	while (ktime_get() < READ_ONCE(s->end))
+		cond_resched();
+	s->ran_us[me] = (long)((thread_cpu_ns(self) - before) / NSEC_PER_USEC);
+	gang_done(&s->gang);
 	return 0;
 }
 
-static int nice_spinner(void *arg)
+static void spinners_run(struct spinners *s, int n, u64 mask, ktime_t length)
 {
-	struct gang *g = arg;
-	struct thread *self = current_thread();
-	bool first = __atomic_fetch_add(&g->a, 1, __ATOMIC_SEQ_CST) == 0;
-	u64 before;
-	ktime_t end;
-
-	set_user_nice(self, first ? 0 : 5);
-	before = self->sum_exec_ns;
-	end = ktime_get() + NSEC_PER_SEC;
-	while (ktime_get() < end)
-		cond_resched();
-	if (first)
-		g->rounds = (int)((self->sum_exec_ns - before) / 1000);
-	else
-		g->b = (long)((self->sum_exec_ns - before) / 1000);
-	gang_done(g);
-	return 0;
+	gang_init(&s->gang, 0);
+	s->mask = mask;
+	s->nr = n;
+	s->length = length;
+	gang_run(&s->gang, n, spinner);
 }
 
 KTEST(sched, sharing_is_fair, "a runnable thread that starves")
 {
-	struct gang g;
-	ktime_t start = ktime_get();
+	struct spinners s = {};
 
-	gang_init(&g, 0);
-	gang_run(&g, 5, spinner);
-	EXPECT(ktime_get() - start < 400 * NSEC_PER_MSEC);
+	spinners_run(&s, 5, 1, NSEC_PER_SEC);
+	/* A fifth each, where the host does not stop the CPU for long while it runs one of them. */
+	for (int i = 0; i < 5; i++)
+		EXPECT(s.ran_us[i] * 5 > 400000);
 }
 
 KTEST(sched, nice_weighs, "nice that does not change a thread's share")
 {
-	struct gang g;
+	struct spinners s = {.nice = {0, 5}};
 	long ratio;
 
-	gang_init(&g, 0);
-	gang_run(&g, 2, nice_spinner);
+	spinners_run(&s, 2, 1, NSEC_PER_SEC);
 	/* 1024 / 335 = 3.06 by the table of weights */
-	ratio = g.b ? g.rounds * 100L / g.b : 0;
+	ratio = s.ran_us[1] ? s.ran_us[0] * 100 / s.ran_us[1] : 0;
 	EXPECT(ratio > 230 && ratio < 400);
+}
+
+/* ---- several CPUs ---- */
+
+KTEST(sched, uneven_threads_take_turns,
+      "of three threads on two CPUs, one keeps one of them to itself")
+{
+	struct spinners s = {};
+
+	if (nr_cpu_ids < 2) {
+		ktest_skip("needs two CPUs");
+		return;
+	}
+	spinners_run(&s, 3, 3, 2 * NSEC_PER_SEC);
+	for (int i = 0; i < 3; i++)
+		EXPECT(s.ran_us[i] > 1000000 && s.ran_us[i] < 1750000); /* two thirds of 2 s */
+}
+
+/* Threads that note where they run. */
+struct rovers {
+	struct gang gang;
+	u64 mask;    /* while not 0: elsewhere is wrong */
+	u64 seen;    /* CPUs they were on since this was last 0 */
+	int wrong;   /* times they were elsewhere */
+	bool sleepy; /* they sleep in between */
+	bool end;
+	int nr;
+	struct thread *thread[NR_CPUS];
+};
+
+static int rover(void *arg)
+{
+	struct rovers *r = container_of(arg, struct rovers, gang);
+	int me = __atomic_fetch_add(&r->nr, 1, __ATOMIC_SEQ_CST);
+
+	smp_store_release(&r->thread[me], current_thread());
+	while (!READ_ONCE(r->end)) {
+		u64 mask = READ_ONCE(r->mask), bit = BIT(smp_processor_id());
+
+		if (mask && !(mask & bit))
+			r->wrong++;
+		__atomic_fetch_or(&r->seen, bit, __ATOMIC_SEQ_CST);
+		if (READ_ONCE(r->sleepy)) {
+			set_current_state(THREAD_UNINTERRUPTIBLE);
+			schedule_timeout_until(ktime_get() + 50 * NSEC_PER_USEC);
+		} else {
+			cond_resched();
+		}
+	}
+	gang_done(&r->gang);
+	return 0;
+}
+
+static bool rovers_start(struct rovers *r, int n)
+{
+	*r = (struct rovers){};
+	gang_init(&r->gang, 0);
+	gang_start(&r->gang, n, rover);
+	for (int i = 0; i < n; i++)
+		if (!EXPECT(SOON(smp_load_acquire(&r->thread[i]))))
+			return false;
+	return true;
+}
+
+static void rovers_end(struct rovers *r)
+{
+	WRITE_ONCE(r->end, true);
+	gang_join(&r->gang);
+}
+
+KTEST(sched, affinity_moves,
+      "a running, waiting or sleeping thread that stays where it may not run")
+{
+	struct rovers r;
+	bool started = rovers_start(&r, 1);
+
+	for (unsigned int round = 0; started && round < 60; round++) {
+		u64 bit = BIT(round % nr_cpu_ids);
+
+		WRITE_ONCE(r.mask, 0);
+		WRITE_ONCE(r.sleepy, round / nr_cpu_ids & 1);
+		thread_set_affinity(r.thread[0], bit);
+		__atomic_store_n(&r.seen, 0, __ATOMIC_SEQ_CST);
+		WRITE_ONCE(r.mask, bit);
+		EXPECT(SOON(READ_ONCE(r.seen)));
+	}
+	rovers_end(&r);
+	EXPECT_EQ(r.wrong, 0);
+}
+
+KTEST(sched, affinity_of_itself, "a thread that goes on where it was after it has left that CPU")
+{
+	for (int round = 0; round < 50; round++) {
+		for_each_cpu(cpu) {
+			thread_set_affinity(current_thread(), BIT(cpu));
+			CHECK_EQ(smp_processor_id(), cpu);
+		}
+	}
+}
+
+/* Whether all CPUs run some of them within a second. */
+static bool seen_everywhere(struct rovers *r)
+{
+	ktime_t end = ktime_get() + NSEC_PER_SEC;
+
+	__atomic_store_n(&r->seen, 0, __ATOMIC_SEQ_CST);
+	while (READ_ONCE(r->seen) != BIT(nr_cpu_ids) - 1 && ktime_get() < end)
+		sched_yield();
+	return READ_ONCE(r->seen) == BIT(nr_cpu_ids) - 1;
+}
+
+KTEST(sched, new_threads_spread, "a CPU that is idle while others have threads waiting")
+{
+	struct rovers r;
+
+	if (rovers_start(&r, (int)nr_cpu_ids))
+		EXPECT(seen_everywhere(&r));
+	rovers_end(&r);
+}
+
+KTEST(sched, balancing_spreads, "threads that all stay on one CPU when they may leave it")
+{
+	struct rovers r;
+
+	if (rovers_start(&r, (int)nr_cpu_ids)) {
+		for_each_cpu(cpu)
+			thread_set_affinity(r.thread[cpu], 1);
+		__atomic_store_n(&r.seen, 0, __ATOMIC_SEQ_CST);
+		WRITE_ONCE(r.mask, 1);
+		EXPECT(SOON(READ_ONCE(r.seen)));
+		WRITE_ONCE(r.mask, 0);
+		/* That moves none; the other CPUs halt or run this thread. */
+		for_each_cpu(cpu)
+			thread_set_affinity(r.thread[cpu], ~0UL);
+		EXPECT(seen_everywhere(&r));
+	}
+	rovers_end(&r);
+	EXPECT_EQ(r.wrong, 0);
 }
 
 struct pingpong {
 	struct wait_queue wq[2];
 	int turn;
 	int left;
-	atomic_t running;
+	int running;
+	bool over;
 	struct wait_queue done;
 };
 struct player {
@@ -281,14 +446,14 @@ static int play(void *arg)
 		WRITE_ONCE(pp->turn, !p->me);
 		wake_up(&pp->wq[!p->me]);
 	}
-	if (atomic_dec_and_test(&pp->running))
-		wake_up_all(&pp->done);
+	if (__atomic_sub_fetch(&pp->running, 1, __ATOMIC_SEQ_CST) == 0)
+		ktest_complete(&pp->done, &pp->over);
 	return 0;
 }
 
 KTEST(sched, no_lost_wakeup, "a wake-up between the look at the condition and the sleep is lost")
 {
-	struct pingpong pp = {.left = 20000, .running = ATOMIC_INIT(2)};
+	struct pingpong pp = {.left = 20000, .running = 2};
 	struct player a = {&pp, 0}, b = {&pp, 1};
 
 	wait_queue_init(&pp.wq[0]);
@@ -297,8 +462,6 @@ KTEST(sched, no_lost_wakeup, "a wake-up between the look at the condition and th
 	CHECK(!IS_ERR(kthread_run(play, &a, "ping")));
 	if (!EXPECT(!IS_ERR(kthread_run(play, &b, "pong"))))
 		return;
-	wait_event(pp.done, atomic_read(&pp.running) == 0);
-	while (ticket_is_locked(&pp.done.lock))
-		__builtin_ia32_pause();
+	ktest_wait(&pp.done, &pp.over);
 	EXPECT(pp.left <= 0);
 }
