@@ -16,14 +16,17 @@
  * The kernel follows pointers of the program here, so a bad one ends in SIGSEGV, and it jumps only to
  * an address that carries the signature of the registration.
  *
- * membarrier makes all threads of a space (or of the machine) pass a memory barrier. One CPU that
- * runs the caller has passed one already; with several, a flush of the space interrupts those on
- * which it is loaded.
+ * membarrier makes all threads of a space (or of the machine) pass a memory barrier: by an interrupt
+ * of the other CPUs that have the space loaded. Who is not running has passed one when he was left,
+ * and a CPU that loads the space later passes one after it has entered itself in mm->cpu_mask: if it
+ * was not in there, it sees what the caller did before. The end of an interrupt also serialises the
+ * instruction stream, as does loading CR3.
  */
 #include <kernel/internal.h>
 #include <kernel/syscall.h>
+#include <kernel/x86/cpu.h>
+#include <kernel/x86/smp.h>
 #include <kernel/x86/uaccess.h>
-#include <mm/tlb.h>
 
 #define RSEQ_UNREGISTER    1
 #define RSEQ_UNINITIALIZED ((u32)-1)
@@ -151,10 +154,41 @@ enum {
 };
 #define MEMBARRIER_FLAG_CPU 1u
 
-SYSCALL3(membarrier, int, cmd, unsigned int, flags, int, cpu __unused)
+/* In an interrupt, which is the barrier. */
+static void barrier_here(void *abort_sequences)
+{
+	struct thread *t = current_thread();
+
+	if (abort_sequences && t->switch_work)
+		work_set(task_of(t), TWORK_RSEQ);
+}
+
+/* On the other CPUs of mask. */
+static void barrier_there(u64 mask, bool abort_sequences)
+{
+	mask &= other_cpus();
+	if (mask)
+		smp_call_mask(mask, barrier_here, abort_sequences ? current : NULL);
+}
+
+static int barrier_private(u32 cmd, unsigned int flags, int cpu)
 {
 	struct mm_struct *mm = current_mm();
+	u64 only = ~0UL;
 
+	if (!(READ_ONCE(mm->membarrier) & cmd << 1))
+		return -EPERM;
+	if ((flags & MEMBARRIER_FLAG_CPU) && cpu >= 0)
+		only = cpu < NR_CPUS ? BIT(cpu) : 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see above: before cpu_mask is read */
+	barrier_there(READ_ONCE(mm->cpu_mask) & only, cmd == MEMBARRIER_PRIVATE_RSEQ);
+	if (cmd == MEMBARRIER_PRIVATE_SYNC_CORE)
+		(void)cpuid_count(0, 0); /* this CPU, too: it may go on with another thread */
+	return 0;
+}
+
+SYSCALL3(membarrier, int, cmd, unsigned int, flags, int, cpu)
+{
 	if (flags & ~(cmd == MEMBARRIER_PRIVATE_RSEQ ? MEMBARRIER_FLAG_CPU : 0))
 		return -EINVAL;
 	switch (cmd) {
@@ -162,22 +196,19 @@ SYSCALL3(membarrier, int, cmd, unsigned int, flags, int, cpu __unused)
 		return MEMBARRIER_ALL;
 	case MEMBARRIER_GLOBAL:
 	case MEMBARRIER_GLOBAL_EXPEDITED:
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		barrier_there(~0UL, false);
 		return 0;
 	case MEMBARRIER_REGISTER_GLOBAL:
 		return 0;
 	case MEMBARRIER_PRIVATE << 1:
 	case MEMBARRIER_PRIVATE_SYNC_CORE << 1:
 	case MEMBARRIER_PRIVATE_RSEQ << 1:
-		__atomic_fetch_or(&mm->membarrier, (u32)cmd, __ATOMIC_SEQ_CST);
+		__atomic_fetch_or(&current_mm()->membarrier, (u32)cmd, __ATOMIC_SEQ_CST);
 		return 0;
 	case MEMBARRIER_PRIVATE:
 	case MEMBARRIER_PRIVATE_SYNC_CORE:
 	case MEMBARRIER_PRIVATE_RSEQ:
-		if (!(READ_ONCE(mm->membarrier) & (u32)cmd << 1))
-			return -EPERM;
-		tlb_flush_mm(mm);
-		return 0;
+		return barrier_private((u32)cmd, flags, cpu);
 	}
 	return -EINVAL;
 }

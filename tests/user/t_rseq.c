@@ -5,6 +5,7 @@
  */
 #include "utest.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <ucontext.h>
@@ -67,8 +68,18 @@ static bool count_down(unsigned long n, unsigned long ips[2], unsigned long bad_
 	return done;
 }
 
+static int pin(int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return sched_setaffinity(0, sizeof(one), &one);
+}
+
 TEST(registration, "two registrations, a wrong length or signature, one that cannot be ended")
 {
+	OK(pin(0));
 	registered();
 	CHECK_EQ(area.cpu_id, 0);
 	CHECK_EQ(area.cpu_id_start, 0);
@@ -126,12 +137,9 @@ TEST(aborted_by_signal, "a sequence that goes on after a signal handler")
 TEST(aborted_by_preemption, "a sequence that goes on after another process had the CPU")
 {
 	unsigned long ips[2];
-	cpu_set_t one;
 
 	registered();
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	OK(sched_setaffinity(0, sizeof(one), &one));
+	OK(pin(0));
 	pid_t pid = CHILD({
 		for (;;)
 			;
@@ -139,6 +147,56 @@ TEST(aborted_by_preemption, "a sequence that goes on after another process had t
 	CHECK(!count_down(1UL << 36, ips, 0));
 	OK(kill(pid, SIGKILL));
 	CHECK_SIGNALED(pid, SIGKILL);
+}
+
+TEST(migration, "the number of a processor that the thread has left")
+{
+	registered();
+	for (int i = 0; i < 100; i++) {
+		if (pin(i % 3))
+			continue;
+		REQUIRE(area.cpu_id == (uint32_t)i % 3);
+		REQUIRE(area.cpu_id_start == (uint32_t)i % 3);
+		REQUIRE(sched_getcpu() == i % 3);
+	}
+}
+
+static volatile int aborts, over;
+
+static void *in_a_sequence(void *arg)
+{
+	unsigned long ips[2];
+
+	OK(pin(1));
+	registered();
+	while (!over)
+		aborts += !count_down(1UL << 24, ips, 0);
+	OK(sys_rseq(&area, sizeof(area), 1, SIG));
+	return arg;
+}
+
+TEST(aborted_by_barrier, "a sequence on another processor that goes on after membarrier")
+{
+	pthread_t t;
+
+	if (pin(1))
+		SKIP("one processor");
+	OK(pin(0));
+	NEEDS(syscall(SYS_membarrier, 256, 0, 0));
+	CHECK_EQ(pthread_create(&t, NULL, in_a_sequence, NULL), 0);
+	while (!aborts) /* by the first of them */
+		OK(syscall(SYS_membarrier, 128, 0, 0));
+	for (int i = 0; i < 20; i++) {
+		int before = aborts;
+
+		ut_msleep(1);
+		OK(syscall(SYS_membarrier, 128, i % 2, 1));
+		for (int k = 0; k < 1000 && aborts == before; k++)
+			sched_yield();
+	}
+	CHECK(aborts >= 10);
+	over = 1;
+	pthread_join(t, NULL);
 }
 
 TEST(outside, "an abort of what is no longer in its sequence")
