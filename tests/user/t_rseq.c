@@ -215,10 +215,15 @@ TEST(outside, "an abort of what is no longer in its sequence")
 
 TEST(bad_sequences, "a jump to where no signature is, or a pointer into the kernel followed")
 {
+	struct itimerval soon = {.it_value.tv_usec = 20000};
+	struct sigaction sa = {.sa_sigaction = note_rip, .sa_flags = SA_SIGINFO};
 	unsigned long ips[2];
 
 	registered();
+	/* Where nothing else wants the processor, a signal has the sequence looked at. */
+	OK(sigaction(SIGALRM, &sa, NULL));
 	CHECK_SIGNALED(CHILD({ /* beside the table */
+			       OK(setitimer(ITIMER_REAL, &soon, NULL));
 			       count_down(0, ips, 4);
 		       }),
 		       SIGSEGV);
@@ -231,6 +236,7 @@ TEST(bad_sequences, "a jump to where no signature is, or a pointer into the kern
 	CHECK_SIGNALED(CHILD({
 			       OK(sys_rseq(&area, sizeof(area), 1, SIG));
 			       OK(sys_rseq(&area, sizeof(area), 0, OTHER_SIG));
+			       OK(setitimer(ITIMER_REAL, &soon, NULL));
 			       count_down(0, ips, 0);
 		       }),
 		       SIGSEGV);
