@@ -6,7 +6,7 @@
  *
  * Locking: tty->lock over what the line discipline sends, inside it screen_lock over the emulator and
  * the device, which the log's console takes too. screen_lock is a bare one and the innermost of all,
- * since printk() may come anywhere; an oops does not wait for it.
+ * since printk() may come anywhere; an oops does not wait for it for ever.
  *
  * Everything is drawn at once, with interrupts off: a program's output comes in pieces of 256 bytes.
  */
@@ -33,13 +33,9 @@ static bool sending; /* under screen_tty.lock */
 
 static void console_write(struct console *con __unused, const char *s, size_t n)
 {
-	bool dying = printk_in_oops();
-
-	if (!dying)
-		ticket_lock(&screen_lock);
+	console_lock(&screen_lock);
 	vt_write_log(&vt, s, n);
-	if (!dying)
-		ticket_unlock(&screen_lock);
+	ticket_unlock(&screen_lock);
 }
 
 static struct console screen_console = {.name = "tty0", .write = console_write};

@@ -7,9 +7,9 @@
  * real line would need RTS, which is dropped meanwhile).
  *
  * Locking: tty->lock guards the interrupt-enable register. The console writes by polling, under the
- * log's own lock: its bytes may fall between those of a program, but none is lost, since tx_lock, a
- * bare one and innermost, is held from where the transmitter is found empty until it is fed. An oops
- * does not wait for it.
+ * log's own lock. tx_lock, a bare one and innermost, is held from where the transmitter is found empty
+ * until it is fed, so no byte is lost; and for all of a line of the log, so it stays in one piece. An
+ * oops does not wait for it for ever.
  */
 #include <drivers/serial.h>
 #include <drivers/tty.h>
@@ -70,17 +70,13 @@ static void put_fifo(const u8 *s, int n)
 
 static void console_write(struct console *con __unused, const char *s, size_t n)
 {
-	bool dying = printk_in_oops();
-
-	if (!dying)
-		ticket_lock(&tx_lock);
+	console_lock(&tx_lock);
 	for (; n; n--, s++) {
 		if (*s == '\n')
 			put_polled('\r');
 		put_polled((u8)*s);
 	}
-	if (!dying)
-		ticket_unlock(&tx_lock);
+	ticket_unlock(&tx_lock);
 }
 
 static struct console serial_console = {.name = "ttyS0", .write = console_write};

@@ -3,14 +3,15 @@
  * The kernel's last words: panic, oops, warnings, and what they print.
  *
  * Everything here may run with any lock held, on any stack and in any state of the data, so it
- * allocates nothing, takes no lock of its own, and reads memory that might be bad only through
- * copy_from_kernel_nofault() or after checking bounds. A fault inside an oops goes straight to the
- * end.
+ * allocates nothing, takes no lock but the log's (which a report does not wait for for ever), and reads
+ * memory that might be bad only through copy_from_kernel_nofault() or after checking bounds. A fault
+ * inside an oops goes straight to the end. A panic first stops the other CPUs, by NMI: nobody
+ * disturbs the report, and it says what they were doing.
  *
  * A backtrace follows the frame pointers (the kernel is built with them): rbp points to the saved
  * rbp, and above that is the return address. Each must lie in the stack that is being followed, and
  * above the one before. Through an interrupt the chain goes on in what was interrupted, since entry.S
- * leaves rbp alone for kernel mode; it ends at the way in from user mode, where rbp is 0.
+ * leaves rbp alone for kernel mode (the instruction itself is in the frame that it made); it ends at the way in from user mode, where rbp is 0.
  */
 #include <kernel/lib/bug.h>
 #include <kernel/lib/cmdline.h>
@@ -22,6 +23,7 @@
 #include <kernel/traps.h>
 #include <kernel/x86/gdt.h>
 #include <kernel/x86/irqflags.h>
+#include <kernel/x86/nmi.h>
 #include <kernel/x86/pte.h>
 #include <kernel/x86/reboot.h>
 #include <kernel/x86/tsc.h>
@@ -34,8 +36,9 @@ void __stack_chk_fail(void) __noreturn;
 
 extern char boot_stack[], boot_stack_top[];
 extern const char __text_start[], __text_end[];
+extern const char syscall_entry[], trap_stubs[]; /* kernel/x86/entry.S: from here to there */
 
-static u32 panicking; /* the CPU that panics, + 1 */
+static bool panicking; /* on the only CPU that still runs */
 static unsigned int oops_count;
 
 /* ---- backtrace ---- */
@@ -44,12 +47,17 @@ struct stack_range {
 	u64 lo, hi;
 };
 
-/* The stack that sp points into, of those a CPU can be on. */
-static bool find_stack(u64 sp, struct stack_range *r)
+static struct thread *thread_of(unsigned int cpu)
 {
-	const struct thread *t = current_thread();
+	return READ_ONCE(*per_cpu_ptr(&current_thread_ptr, cpu));
+}
 
-	if (ist_stack_bounds(sp, &r->lo, &r->hi))
+/* The stack that sp points into, of those the CPU can be on. */
+static bool find_stack(unsigned int cpu, u64 sp, struct stack_range *r)
+{
+	const struct thread *t = thread_of(cpu);
+
+	if (ist_stack_bounds(cpu, sp, &r->lo, &r->hi))
 		return true;
 	if (sp >= (u64)boot_stack && sp < (u64)boot_stack_top) {
 		*r = (struct stack_range){(u64)boot_stack, (u64)boot_stack_top};
@@ -67,6 +75,11 @@ static bool is_kernel_text(u64 addr)
 	return addr >= (u64)__text_start && addr < (u64)__text_end;
 }
 
+static bool is_entry_text(u64 addr)
+{
+	return addr >= (u64)syscall_entry && addr < (u64)trap_stubs;
+}
+
 /* A leaf function has no frame of its own, so the chain passes its caller by; the return address is
  * then on top of the stack, at sp (0: not known). */
 static void show_possible_caller(u64 sp, u64 rbp)
@@ -80,7 +93,17 @@ static void show_possible_caller(u64 sp, u64 rbp)
 		pr_emerg(" ? %pS\n", (void *)(word - 1));
 }
 
-static void backtrace(u64 rip, u64 rbp, u64 sp)
+static void show_interrupted(const struct trapframe *at)
+{
+	struct trapframe tf;
+
+	if (copy_from_kernel_nofault(&tf, at, sizeof(tf)) || !is_kernel_text(tf.rip))
+		return;
+	pr_emerg(" %pS\n", (void *)tf.rip);
+	show_possible_caller(tf.rsp, tf.rbp);
+}
+
+static void backtrace(unsigned int cpu, u64 rip, u64 rbp, u64 sp)
 {
 	struct stack_range stack;
 
@@ -91,13 +114,16 @@ static void backtrace(u64 rip, u64 rbp, u64 sp)
 	for (int i = 0; i < MAX_FRAMES; i++) {
 		u64 frame[2]; /* saved rbp, return address */
 
-		if (rbp % 8 || !find_stack(rbp, &stack) || rbp + 16 > stack.hi ||
+		if (rbp % 8 || !find_stack(cpu, rbp, &stack) || rbp + 16 > stack.hi ||
 		    copy_from_kernel_nofault(frame, (void *)rbp, sizeof(frame)))
 			break;
 		if (!is_kernel_text(frame[1]))
 			break;
 		/* The call, not what follows it: that may be another function. */
 		pr_emerg(" %pS\n", (void *)(frame[1] - 1));
+		/* What was interrupted: entry.S called with the frame on top of the stack. */
+		if (is_entry_text(frame[1]))
+			show_interrupted((const struct trapframe *)(rbp + sizeof(frame)));
 		/* On the same stack only upwards; from an IST stack to another once. */
 		if (frame[0] <= rbp && frame[0] >= stack.lo)
 			break;
@@ -108,7 +134,8 @@ static void backtrace(u64 rip, u64 rbp, u64 sp)
 void __noinline dump_stack(void)
 {
 	/* The caller's frame: this one's may be gone when backtrace() reads it. */
-	backtrace((u64)__builtin_return_address(0), *(u64 *)__builtin_frame_address(0), 0);
+	backtrace(smp_processor_id(), (u64)__builtin_return_address(0),
+		  *(u64 *)__builtin_frame_address(0), 0);
 }
 
 /* ---- registers, code, stack ---- */
@@ -134,7 +161,7 @@ static void show_stack(u64 sp)
 {
 	struct stack_range stack;
 
-	if (!find_stack(sp, &stack))
+	if (!find_stack(smp_processor_id(), sp, &stack))
 		return;
 	pr_emerg("Stack:\n");
 	for (int row = 0; row < 4; row++) {
@@ -148,16 +175,31 @@ static void show_stack(u64 sp)
 	}
 }
 
-void show_regs(const struct trapframe *tf)
+/* Whose, and where. */
+static void show_place(unsigned int cpu, const struct trapframe *tf)
 {
-	const struct thread *t = current_thread();
+	const struct thread *t = thread_of(cpu);
 
-	pr_emerg("CPU: %u PID: %d Comm: %s\n", smp_processor_id(),
-		 t && t->kstack ? current->pid : 0, t ? t->comm : "?");
-	if (user_mode(tf))
+	pr_emerg("CPU: %u PID: %d Comm: %s\n", cpu,
+		 t && t->kstack ? container_of(t, struct task, thread)->pid : 0, t ? t->comm : "?");
+	if (!tf)
+		pr_emerg("it does not answer\n");
+	else if (user_mode(tf))
 		pr_emerg("RIP: %04lx:0x%lx\n", tf->cs, tf->rip);
 	else
 		pr_emerg("RIP: %04lx:%pS\n", tf->cs, (void *)tf->rip);
+}
+
+void show_cpu(unsigned int cpu, const struct trapframe *tf)
+{
+	show_place(cpu, tf);
+	if (tf && !user_mode(tf))
+		backtrace(cpu, tf->rip, tf->rbp, tf->rsp);
+}
+
+void show_regs(const struct trapframe *tf)
+{
+	show_place(smp_processor_id(), tf);
 	pr_emerg("RSP: %04lx:%016lx EFLAGS: %08lx vector: %lu error: %04lx\n", tf->ss, tf->rsp,
 		 tf->rflags, tf->vector, tf->error);
 	pr_emerg("RAX: %016lx RBX: %016lx RCX: %016lx\n", tf->rax, tf->rbx, tf->rcx);
@@ -171,7 +213,7 @@ void show_regs(const struct trapframe *tf)
 		return;
 	show_code(tf);
 	show_stack(tf->rsp);
-	backtrace(tf->rip, tf->rbp, tf->rsp);
+	backtrace(smp_processor_id(), tf->rip, tf->rbp, tf->rsp);
 }
 
 /* ---- page tables ---- */
@@ -249,20 +291,16 @@ static void show_fault(const struct trapframe *tf)
 
 /* ---- ends ---- */
 
-/* The first CPU to come here has the word; the others, and a fault on the way, stop. */
+/* The first CPU to come here has the word, the others stop; a fault on the way ends it all. */
 static void panic_enter(void)
 {
-	u32 self = smp_processor_id() + 1, none = 0;
-
-	local_irq_disable();
-	if (__atomic_compare_exchange_n(&panicking, &none, self, false, __ATOMIC_SEQ_CST,
-					__ATOMIC_SEQ_CST))
-		return;
-	if (none == self) {
+	smp_stop_others();
+	if (panicking) {
 		qemu_exit(QEMU_EXIT_FAIL);
 		machine_restart();
 	}
-	machine_halt();
+	panicking = true;
+	printk_report_begin(true);
 }
 
 static bool under_test(void)
@@ -292,12 +330,14 @@ static void __noreturn vpanic(const char *fmt, va_list ap, bool trace)
 	static char text[256];
 
 	panic_enter();
-	printk_oops_begin();
 	console_loglevel = LOG_DEBUG;
 	vscnprintf(text, sizeof(text), fmt, ap);
 	pr_emerg("Kernel panic - not syncing: %s\n", text);
 	if (trace)
 		dump_stack();
+	for_each_cpu(cpu)
+		if (cpu != smp_processor_id())
+			show_cpu(cpu, cpu_frame(cpu));
 	pr_emerg("---[ end Kernel panic - not syncing: %s ]---\n", text);
 	panic_end();
 }
@@ -324,7 +364,8 @@ static bool oops_is_fatal(void)
 	const struct thread *t = current_thread();
 	char mode[8];
 
-	if (in_irq() || !t || !t->mm || !t->kstack || current->proc->pid == 1)
+	/* A lock that it holds would never be released (debug builds count them). */
+	if (in_irq() || !t || !t->mm || !t->kstack || t->nr_spin_held || current->proc->pid == 1)
 		return true;
 	if (cmdline_get("oops", mode, sizeof(mode)))
 		return strcmp(mode, "panic") == 0;
@@ -338,9 +379,9 @@ void oops(struct trapframe *tf, const char *fmt, ...)
 	va_list ap;
 
 	local_irq_disable();
-	if (READ_ONCE(panicking) == smp_processor_id() + 1)
+	if (panicking)
 		panic_enter(); /* a fault while panicking: does not return */
-	printk_oops_begin();
+	printk_report_begin(false);
 	loglevel = console_loglevel;
 	console_loglevel = LOG_DEBUG;
 	va_start(ap, fmt);
@@ -356,7 +397,7 @@ void oops(struct trapframe *tf, const char *fmt, ...)
 		panic_after_oops("%s",
 				 in_irq() ? "Fatal exception in interrupt" : "Fatal exception");
 	console_loglevel = loglevel;
-	printk_oops_end();
+	printk_report_end();
 	local_irq_enable();
 	do_exit_oops();
 }

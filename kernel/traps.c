@@ -40,6 +40,7 @@
 #include <kernel/x86/fpu.h>
 #include <kernel/x86/irq.h>
 #include <kernel/x86/irqflags.h>
+#include <kernel/x86/nmi.h>
 #include <kernel/x86/pte.h>
 #include <kernel/x86/switch.h>
 #include <kernel/x86/uaccess.h>
@@ -323,7 +324,7 @@ static void __noreturn double_fault(struct trapframe *tf)
 {
 	vaddr_t cr2 = read_cr2();
 
-	printk_oops_begin();
+	printk_report_begin(false);
 	console_loglevel = LOG_DEBUG;
 	if (is_stack_overflow(cr2) || is_stack_overflow(tf->rsp - 8))
 		pr_emerg("kernel stack overflow (double fault, rsp %016lx)\n",
@@ -344,9 +345,10 @@ void trap_dispatch(struct trapframe *tf)
 	} else if (tf->vector == X86_TRAP_DF) {
 		double_fault(tf);
 	} else if (tf->vector == X86_TRAP_NMI) {
-		pr_warn("NMI received, ignored\n");
+		if (!nmi_dispatch(tf))
+			pr_warn("NMI received, ignored\n");
 	} else if (tf->vector == X86_TRAP_MC) {
-		printk_oops_begin();
+		printk_report_begin(false);
 		show_regs(tf);
 		panic("machine check");
 	} else if (user_mode(tf)) {

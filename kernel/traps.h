@@ -18,6 +18,8 @@ struct trapframe *trap_rebuild_user_frame(struct trapframe *fault);
 void oops(struct trapframe *tf, const char *fmt, ...) __noreturn __printf(2, 3);
 /* Prints registers, code, stack and backtrace. */
 void show_regs(const struct trapframe *tf);
+/* What a CPU that is held (kernel/x86/nmi.h) was doing; NULL: it did not answer. */
+void show_cpu(unsigned int cpu, const struct trapframe *tf);
 /* The entries that lead to addr in the tables that are loaded, level by level. */
 void show_page_walk(vaddr_t addr);
 /* The running thread's backtrace from here. */

@@ -7,19 +7,25 @@
  * place: one that fell behind goes on at the oldest that is left.
  *
  * Locking: log_lock, a bare ticket lock with interrupts off, over the ring and the consoles' writes, so
- * that lines do not mix. An oops breaks it (printk_oops_begin): a CPU that died inside printk must
- * not silence its own obituary.
+ * that lines do not mix. The report of an oops or a panic has it from its first line to its last. A
+ * CPU that died inside printk must not silence the obituary: a report waits for the lock no longer
+ * than a living holder could need, and then takes it over; letting go of it is the same either way.
  */
 #include <kernel/lib/cmdline.h>
 #include <kernel/lib/printf.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
 #include <kernel/lib/ticket_lock.h>
+#include <kernel/x86/cpu.h>
 #include <kernel/x86/irqflags.h>
+#include <kernel/x86/percpu.h>
+#include <kernel/x86/tsc.h>
 
 /* Boot prints some 60 lines of 60 bytes; the rest is room for oopses and OOM reports. */
 #define LOG_SIZE (32 * 1024)
 #define LINE_MAX 512
+/* A line takes 50 ms at 115200 baud, another CPU's whole report less than a second. */
+#define REPORT_PATIENCE (2 * NSEC_PER_SEC)
 
 struct record {
 	u64 ns;
@@ -36,7 +42,9 @@ static size_t first_off, next_off;  /* (l) where they begin */
 static struct ticket_lock log_lock; /* (l) */
 static struct console *consoles;    /* (l) */
 static u64 (*log_clock)(void);      /* (c) */
-static bool oops_in_progress;
+static u32 log_owner;               /* the CPU that has log_lock, + 1 */
+static u32 report_owner;            /* the same, if it has it for a report */
+static bool report_alone;           /* (l) */
 
 static struct record *record_at(size_t off)
 {
@@ -92,16 +100,21 @@ static size_t format_stamp(char *buf, size_t n, u64 ns)
 				 (unsigned long)(ns / 1000 % 1000000));
 }
 
-static void console_line(u64 ns, const char *text, size_t len)
+static void write_consoles(const char *s, size_t n)
 {
-	char stamp[32];
-	size_t n = format_stamp(stamp, sizeof(stamp), ns);
+	for (struct console *con = consoles; con; con = con->next)
+		con->write(con, s, n);
+}
 
-	for (struct console *con = consoles; con; con = con->next) {
-		con->write(con, stamp, n);
-		con->write(con, text, len);
-		con->write(con, "\n", 1);
-	}
+/* In one piece, or what a program sends to the same line would come in between. log_lock held. */
+static void write_line(struct console *con, u64 ns, const char *text, size_t len)
+{
+	static char line[LINE_MAX + 32]; /* (l) */
+	size_t n = format_stamp(line, sizeof(line), ns);
+
+	memcpy(line + n, text, len);
+	line[n + len] = '\n';
+	con->write(con, line, n + len + 1);
 }
 
 /* One record a line. */
@@ -112,26 +125,93 @@ static void log_text(enum log_level level, u64 ns, const char *text, size_t len)
 		size_t n = nl ? (size_t)(nl - text) : len;
 
 		log_store(level, ns, text, n);
-		if (log_severity(level) < console_loglevel)
-			console_line(ns, text, n);
+		for (struct console *con = consoles; con; con = con->next)
+			if (log_severity(level) < console_loglevel)
+				write_line(con, ns, text, n);
 		text += nl ? n + 1 : n;
 		len -= nl ? n + 1 : n;
 	}
 }
 
+/* ---- the lock ---- */
+
+static bool is_mine(const u32 *owner)
+{
+	return READ_ONCE(*owner) == smp_processor_id() + 1;
+}
+
+/* Afterwards it may be unlocked, whoever had it. False: somebody has it still. */
+static bool seize(struct ticket_lock *l)
+{
+	u64 start = rdtsc(), patience = report_alone ? 0 : ns_to_tsc_ticks(REPORT_PATIENCE);
+
+	while (!ticket_trylock(l)) {
+		if (rdtsc() - start >= patience)
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
+void console_lock(struct ticket_lock *l)
+{
+	if (is_mine(&report_owner))
+		(void)seize(l);
+	else
+		ticket_lock(l);
+}
+
+static unsigned long log_acquire(void)
+{
+	unsigned long flags = local_irq_save();
+
+	if (!is_mine(&report_owner)) {
+		ticket_lock(&log_lock);
+		WRITE_ONCE(log_owner, smp_processor_id() + 1);
+	}
+	return flags;
+}
+
+static void log_release(unsigned long flags)
+{
+	if (!is_mine(&report_owner)) {
+		WRITE_ONCE(log_owner, 0);
+		ticket_unlock(&log_lock);
+	}
+	local_irq_restore(flags);
+}
+
+void printk_report_begin(bool alone)
+{
+	bool torn;
+
+	report_alone |= alone;
+	if (is_mine(&report_owner))
+		return;
+	torn = is_mine(&log_owner) || !seize(&log_lock);
+	WRITE_ONCE(log_owner, smp_processor_id() + 1);
+	WRITE_ONCE(report_owner, smp_processor_id() + 1);
+	if (torn)
+		write_consoles("\n", 1);
+}
+
+void printk_report_end(void)
+{
+	WRITE_ONCE(report_owner, 0);
+	WRITE_ONCE(log_owner, 0);
+	ticket_unlock(&log_lock);
+}
+
+/* ---- printing ---- */
+
 void vprintk(enum log_level level, const char *fmt, va_list ap)
 {
 	char buf[LINE_MAX];
 	int len = vscnprintf(buf, sizeof(buf), fmt, ap);
-	unsigned long flags = local_irq_save();
-	u64 ns = log_clock ? log_clock() : 0;
+	unsigned long flags = log_acquire();
 
-	if (!READ_ONCE(oops_in_progress))
-		ticket_lock(&log_lock);
-	log_text(level, ns, buf, (size_t)len);
-	if (!READ_ONCE(oops_in_progress))
-		ticket_unlock(&log_lock);
-	local_irq_restore(flags);
+	log_text(level, log_clock ? log_clock() : 0, buf, (size_t)len);
+	log_release(flags);
 }
 
 void printk(enum log_level level, const char *fmt, ...)
@@ -143,35 +223,15 @@ void printk(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
-void printk_oops_begin(void)
-{
-	WRITE_ONCE(oops_in_progress, true);
-}
-
-void printk_oops_end(void)
-{
-	log_lock = (struct ticket_lock){0, 0};
-	WRITE_ONCE(oops_in_progress, false);
-}
-
-bool printk_in_oops(void)
-{
-	return READ_ONCE(oops_in_progress);
-}
-
 static void replay(struct console *con)
 {
 	size_t off = first_off;
 
 	for (u64 seq = first_seq; seq < next_seq; seq++, off = record_next(off)) {
 		const struct record *r = record_at(off);
-		char stamp[32];
 
-		if (log_severity(r->level) >= console_loglevel)
-			continue;
-		con->write(con, stamp, format_stamp(stamp, sizeof(stamp), r->ns));
-		con->write(con, (const char *)(r + 1), r->len);
-		con->write(con, "\n", 1);
+		if (log_severity(r->level) < console_loglevel)
+			write_line(con, r->ns, (const char *)(r + 1), r->len);
 	}
 }
 
@@ -203,30 +263,24 @@ bool console_named(const char *name, bool *last)
 
 void console_register(struct console *con)
 {
-	unsigned long flags = local_irq_save();
+	unsigned long flags;
 	bool last;
 
-	if (!console_named(con->name, &last)) {
-		local_irq_restore(flags);
+	if (!console_named(con->name, &last))
 		return;
-	}
-	ticket_lock(&log_lock);
+	flags = log_acquire();
 	replay(con);
 	con->next = consoles;
 	consoles = con;
-	ticket_unlock(&log_lock);
-	local_irq_restore(flags);
+	log_release(flags);
 }
 
 void console_puts(const char *s, size_t n)
 {
-	unsigned long flags = local_irq_save();
+	unsigned long flags = log_acquire();
 
-	ticket_lock(&log_lock);
-	for (struct console *con = consoles; con; con = con->next)
-		con->write(con, s, n);
-	ticket_unlock(&log_lock);
-	local_irq_restore(flags);
+	write_consoles(s, n);
+	log_release(flags);
 }
 
 void printk_set_clock(u64 (*ns)(void))
@@ -260,18 +314,15 @@ static const struct record *record_find(u64 *seq)
 
 bool printk_get_record(u64 *seq, struct log_record *out, char *text, size_t n)
 {
-	unsigned long flags = local_irq_save();
-	const struct record *r;
+	unsigned long flags = log_acquire();
+	const struct record *r = record_find(seq);
 
-	ticket_lock(&log_lock);
-	r = record_find(seq);
 	if (r) {
 		*out = (struct log_record){
 			.ns = r->ns, .level = r->level, .len = min(n, (size_t)r->len)};
 		memcpy(text, r + 1, out->len);
 	}
-	ticket_unlock(&log_lock);
-	local_irq_restore(flags);
+	log_release(flags);
 	return r != NULL;
 }
 

@@ -6,6 +6,8 @@
 
 #include <kernel/lib/types.h>
 
+struct ticket_lock;
+
 enum log_level {
 	LOG_EMERG,
 	LOG_ALERT,
@@ -52,10 +54,14 @@ bool console_named(const char *name, bool *last);
 /* Straight to the consoles, not into the log and without a timestamp: the test runner's report. */
 void console_puts(const char *s, size_t n);
 
-/* From here to the end the log's lock is ignored: for an oops or a panic, which may come anywhere. */
-void printk_oops_begin(void);
-void printk_oops_end(void);
-bool printk_in_oops(void); /* consoles ignore their locks too */
+/* From here to the end the log is the running CPU's: for a report that may come anywhere, also where
+ * this CPU, or one that does not run any more, holds the log's lock. Interrupts off. A second begin
+ * counts for nothing. alone: no other CPU runs. */
+void printk_report_begin(bool alone);
+void printk_report_end(void);
+
+/* A console's own lock; interrupts off. A report does not wait for it for ever. */
+void console_lock(struct ticket_lock *l);
 
 /* Where the timestamps come from; 0 before it is set. */
 void printk_set_clock(u64 (*ns)(void));

@@ -112,9 +112,9 @@ void gdt_init_cpu(void *ist_stacks, u64 kstack_top)
 	cpu_set_kstack(kstack_top);
 }
 
-bool ist_stack_bounds(u64 addr, u64 *lo, u64 *hi)
+bool ist_stack_bounds(unsigned int cpu, u64 addr, u64 *lo, u64 *hi)
 {
-	u64 base = (u64)this_cpu_read(cpu_segments.ist_stacks);
+	u64 base = (u64)per_cpu_ptr(&cpu_segments, cpu)->ist_stacks;
 
 	if (!base || addr < base || addr >= base + IST_NR * IST_STACK_SIZE)
 		return false;

@@ -12,8 +12,8 @@
 void gdt_init_cpu(void *ist_stacks, u64 kstack_top);
 /* Where entries from user mode start to push. */
 void cpu_set_kstack(u64 kstack_top);
-/* If addr is in an IST stack of the running CPU: its bounds. For backtraces. */
-bool ist_stack_bounds(u64 addr, u64 *lo, u64 *hi);
+/* If addr is in an IST stack of that CPU: its bounds. For backtraces. */
+bool ist_stack_bounds(unsigned int cpu, u64 addr, u64 *lo, u64 *hi);
 
 void idt_init(void); /* fills the table once, before any CPU loads it */
 void idt_load(void);

@@ -9,7 +9,7 @@
 #include <kernel/lib/cmdline.h>
 #include <kernel/lib/printk.h>
 #include <kernel/x86/cpu.h>
-#include <kernel/x86/irqflags.h>
+#include <kernel/x86/nmi.h>
 #include <kernel/x86/reboot.h>
 #include <kernel/x86/tsc.h>
 
@@ -27,7 +27,7 @@ void qemu_exit(u8 code)
 
 void machine_halt(void)
 {
-	local_irq_disable();
+	smp_stop_others();
 	for (;;)
 		hlt();
 }
@@ -44,7 +44,7 @@ static void triple_fault(void)
 
 void machine_restart(void)
 {
-	local_irq_disable();
+	smp_stop_others();
 	for (int i = 0; i < 1000 && (inb(KBC_COMMAND) & KBC_INPUT_FULL); i++)
 		udelay(10);
 	outb(KBC_COMMAND, KBC_PULSE_RESET);
@@ -60,12 +60,12 @@ void machine_restart(void)
 /* Under test (octavo.test) QEMU's exit status says that the guest ended by its own will. */
 void machine_power_off(void)
 {
-	local_irq_disable();
+	smp_stop_others();
 	if (cmdline_bool("octavo.test", false))
 		qemu_exit(QEMU_EXIT_PASS);
 	outw(0x604, ACPI_SLEEP);  /* q35, and i440fx since QEMU 2 */
 	outw(0xb004, ACPI_SLEEP); /* older, and Bochs */
-	udelay(1000);
+	udelay(100000);           /* a busy emulator goes on for a moment */
 	pr_emerg("Power down: it is safe to switch off now; the system is halted.\n");
 	machine_halt();
 }
