@@ -145,6 +145,8 @@ def all_groups():
         groups += [
             Group("crash", "deliberate breakage: the right report, the right end", testcases.run_crash,
                   {"BUILD": "debug", "INITRD": "none"}, ["debug"]),
+            Group("crash-smp", "the same on two CPUs", testcases.run_crash_smp,
+                  {"BUILD": "debug", "INITRD": "none", "SMP": "2"}, ["debug"]),
             Group("oops", "an oops costs one process; ktest at the prompt",
                   testcases.run_dialogue(testcases.OOPS, "oops=kill"), {"BUILD": "debug"}, ["debug"]),
             Group("boot-args", "parameters, initramfs files, endings", testcases.run_boot_args, {}, ["release"]),

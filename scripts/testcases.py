@@ -70,7 +70,25 @@ CRASHES = {
     "kernel_touches_user": [r"\(SMAP\)", r"error_code\(0x0001\)", r"pte.* present rw user"] + LEAF,
     "undefined": ["a sanitizer check failed"],
     "panic": ["Kernel panic - not syncing: on request"],
+    "softlockup": [r"watchdog: BUG: soft lockup - CPU#\d+ stuck for \d+s! \[crash:\d+\]", " crash_softlockup\\+0x",
+                   "Kernel panic - not syncing: watchdog: soft lockup"],
+    "panic_everywhere": ["Kernel panic - not syncing: on request"],
+    "panic_among_printers": ["Kernel panic - not syncing: on request"],
 }
+# on two CPUs: what the report says of the other one
+IDLE = r"CPU: \d+ PID: 0 Comm: swapper/\d+\n.*RIP: 0010:cpu_idle\+0x"
+OTHER = r"CPU: \d+ PID: \d+ Comm: \S+\n.*RIP: 0010:.*\n.*Call Trace:\n"
+CRASHES_SMP = {
+    "null_read": CRASHES["null_read"] + [IDLE],
+    "double_fault": CRASHES["double_fault"] + [IDLE],
+    "softlockup": CRASHES["softlockup"] + [IDLE],
+    "panic_everywhere": CRASHES["panic_everywhere"] + [OTHER],
+    "panic_among_printers": CRASHES["panic_among_printers"] + [OTHER + r"(?:.*\n)*.* print_for_ever\+0x"],
+    "hang": [r"watchdog: BUG: hard lockup - CPU#\d+ stuck for \d+s! \[crash:\d+\]",
+             r"CPU: \d+ PID: \d+ Comm: crash\n.*RIP: 0010:crash_hang\+0x"],
+}
+# there is one report, and it ends
+REPORT = r"(?s)\A(?:(?!Kernel panic).)*Kernel panic - not syncing: (?:(?!Kernel panic).)*---\[ end Kernel panic[^\n]*\s*\Z"
 TRACE = r"(?s)Call Trace:\n.*crash_thread\+0x[0-9a-f]+/?.*kthread_entry\+0x"
 
 
@@ -83,7 +101,7 @@ def run_crash(group, options):
         # a chain of more frames than are printed ends before crash_thread(), and so does a broken one
         trace = [] if kind in ("stack_overflow", "double_fault", "stack_smash") else [TRACE]
         play(group, options, kind, FAIL_STATUS, patterns + trace, ["crash survived"],
-             APPEND=f"octavo.crash={kind}")
+             APPEND=f"octavo.crash={kind} watchdog=1")
     # a test that loses a page fails, and is told who had asked for it
     play(group, options, "leak", FAIL_STATUS, [r"the ledger does not balance: kernel was \d+ pages, is \d+",
          r"Page allocated via order 0, mask 0x[0-9a-f]+, pid \d+, tgid \d+ \(\S+\), ts \d+ ns, free_ts 0 ns\n"
@@ -91,6 +109,15 @@ def run_crash(group, options):
          r".* ktest_deliberate_leak\+0x"], APPEND="ktest=deliberate.leak")
     # the watchdog of this driver: a kernel that says nothing must not be waited for
     play(group, options, "hang", HALTED, ["crash test: hang"], silence=QUIET, APPEND="octavo.crash=hang")
+
+
+def run_crash_smp(group, options):
+    """On several CPUs: the others stop, the report names what they did and is in one piece."""
+    stamp = r"\[ *\d+\.\d{6}\] "
+    whole = [REPORT, rf"Kernel panic - .*\n(?:{stamp}.*\n)+\Z"]
+    for kind, patterns in CRASHES_SMP.items():
+        play(group, options, kind, FAIL_STATUS, patterns + whole, ["crash survived", rf"{stamp}.*{stamp}"],
+             APPEND=f"octavo.crash={kind} watchdog=1")
 
 
 # What happens in a process's context costs that process only, unless it says oops=panic.

@@ -13,11 +13,13 @@
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
 #include <kernel/sched/sched.h>
+#include <kernel/sched/timer.h>
 #include <kernel/sync/mutex.h>
 #include <kernel/sync/spinlock.h>
 #include <kernel/task.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/reboot.h>
+#include <kernel/x86/smp.h>
 #include <mm/gfp.h>
 #include <mm/mm.h>
 #include <mm/slab.h>
@@ -201,6 +203,58 @@ static void crash_panic(void)
 	panic("on request");
 }
 
+/* Without a pause, at which an emulator leaves its fast path: two seconds of it are to be waited for. */
+static void crash_softlockup(void)
+{
+	for (;;)
+		barrier();
+}
+
+/* ---- on several CPUs ---- */
+
+static ktime_t crash_time;
+
+static void panic_at_time(void *unused __unused)
+{
+	while (ktime_get() < crash_time)
+		cpu_relax();
+	panic("on request, of several at once");
+}
+
+static void panic_timer_fn(struct timer *t __unused)
+{
+	panic_at_time(NULL);
+}
+
+/* The others do fn, in an interrupt, while a timer of this CPU panics. */
+static void crash_beside(void (*fn)(void *arg))
+{
+	static struct timer timer;
+
+	crash_time = ktime_get() + 100 * NSEC_PER_MSEC;
+	timer_init(&timer, panic_timer_fn);
+	timer_start(&timer, crash_time);
+	smp_call_mask(other_cpus(), fn, NULL);
+	for (;;)
+		cpu_relax();
+}
+
+static void crash_panic_everywhere(void)
+{
+	crash_beside(panic_at_time);
+}
+
+static void print_for_ever(void *unused __unused)
+{
+	for (;;)
+		pr_info("a line that another CPU prints\n");
+}
+
+static void crash_panic_among_printers(void)
+{
+	crash_beside(print_for_ever);
+}
+
 static void crash_hang(void)
 {
 	local_irq_disable();
@@ -233,6 +287,9 @@ static const struct crash {
 	{"kernel_touches_user", crash_kernel_touches_user},
 	{"undefined", crash_undefined},
 	{"panic", crash_panic},
+	{"softlockup", crash_softlockup},
+	{"panic_everywhere", crash_panic_everywhere},
+	{"panic_among_printers", crash_panic_among_printers},
 	{"hang", crash_hang},
 };
 
