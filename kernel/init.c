@@ -53,6 +53,7 @@ static bool known_parameter(const char *word)
 		"noinitrd",
 		"nokaslr",
 		"norandmaps",
+		"noapic",
 		"mitigations",
 		"clocksource",
 		"tsc",

@@ -26,7 +26,9 @@
  * fault's frame either: the processor reports a double fault, on a stack of its own, with the
  * address in CR2.
  */
+#include <kernel/acpi.h>
 #include <kernel/lib/bug.h>
+#include <kernel/lib/cmdline.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
 #include <kernel/sched/sched.h>
@@ -38,6 +40,7 @@
 #include <kernel/x86/cpufeature.h>
 #include <kernel/x86/extable.h>
 #include <kernel/x86/fpu.h>
+#include <kernel/x86/ioapic.h>
 #include <kernel/x86/irq.h>
 #include <kernel/x86/irqflags.h>
 #include <kernel/x86/nmi.h>
@@ -373,6 +376,20 @@ struct trapframe *trap_rebuild_user_frame(struct trapframe *fault)
 	return tf;
 }
 
+static void use_ioapic(void)
+{
+	void *regs = ioremap(acpi_madt.ioapic, PAGE_SIZE);
+	struct ioapic_line line[NR_IRQS];
+
+	for (unsigned int irq = 0; irq < NR_IRQS; irq++)
+		line[irq] = (struct ioapic_line){
+			.pin = acpi_madt.isa[irq].gsi - acpi_madt.ioapic_gsi_base,
+			.flags = acpi_madt.isa[irq].flags,
+		};
+	if (regs)
+		irq_use_ioapic(regs, line);
+}
+
 void x86_late_init(void)
 {
 	paddr_t pa = apic_paddr();
@@ -382,5 +399,7 @@ void x86_late_init(void)
 		apic_init(regs);
 	else if (pa)
 		pr_warn("apic: no memory to map its registers\n");
+	if (regs && acpi_madt.ioapic && !cmdline_bool("noapic", false))
+		use_ioapic();
 	clockevent_init();
 }

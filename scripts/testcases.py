@@ -329,6 +329,7 @@ for word in "$0" "$@"; do echo "arg <$word>"; done
 /bin/busybox env | while read -r line; do echo "env <$line>"; done
 /bin/busybox grep MemTotal /proc/meminfo
 /bin/busybox grep stack /proc/self/maps
+/bin/busybox grep ttyS0 /proc/interrupts
 /bin/busybox {end} -f
 """
 
@@ -388,7 +389,9 @@ NOT_TEST = "octavo.test=0 "  # as for a user: a panic does what panic= says
 
 # name, command line, expected end, what the log has, what it has not, other variables
 BOOT_ARGS = [
-    ("plain", "", PASS_STATUS, [r"^arg </init>", r"^env <HOME=/>", r"^env <TERM=linux>"], [r"^arg <.*octavo"], {}),
+    ("plain", "", PASS_STATUS, [r"^arg </init>", r"^env <HOME=/>", r"^env <TERM=linux>", r"IO-APIC +4-edge +ttyS0"],
+     [r"^arg <.*octavo"], {}),
+    ("noapic", "noapic", PASS_STATUS, [r"^arg </init>", r"XT-PIC +ttyS0"], [r"ioapic: \d+ pins", r"arg <noapic"], {}),
     ("rdinit", "rdinit=/other", PASS_STATUS, [r"^arg </other>"], [], {}),
     ("init", "rdinit=/absent init=/other", PASS_STATUS, [r"/absent is not there", r"^arg </other>"], [], {}),
     ("init-fails", "rdinit=/absent init=/proc", FAIL_STATUS, [r"Requested init /proc failed"], [], {}),

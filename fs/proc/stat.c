@@ -13,7 +13,9 @@
 #include <kernel/version.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/cpufeature.h>
+#include <kernel/x86/ioapic.h>
 #include <kernel/x86/irq.h>
+#include <kernel/x86/smp.h>
 #include <kernel/x86/tsc.h>
 #include <mm/slab.h>
 
@@ -200,14 +202,46 @@ int proc_nothing_show(struct seq_file *m __unused, struct proc_inode *pi __unuse
 	return 0;
 }
 
+static u64 reschedule_count(unsigned int cpu)
+{
+	return READ_ONCE(*per_cpu_ptr(&ipi_reschedule_count, cpu));
+}
+
+static u64 call_count(unsigned int cpu)
+{
+	return READ_ONCE(*per_cpu_ptr(&ipi_call_count, cpu));
+}
+
+static void show_irq_counts(struct seq_file *m, const char *name, u64 (*count)(unsigned int cpu),
+			    const char *what)
+{
+	seq_printf(m, "%s: ", name);
+	for_each_cpu(cpu)
+		seq_printf(m, "%10lu ", count(cpu));
+	seq_printf(m, "  %s interrupts\n", what);
+}
+
 int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	seq_printf(m, "%11sCPU%-8u\n", "", 0);
-	for (unsigned int irq = 0; irq < NR_IRQS; irq++)
-		if (irq_count(irq))
-			seq_printf(m, "%3u: %10lu    XT-PIC  %s\n", irq, irq_count(irq),
-				   irq_name(irq));
-	seq_printf(m, "LOC: %10lu   Local timer interrupts\n", timer_irq_count());
+	seq_printf(m, "%11s", "");
+	for_each_cpu(cpu)
+		seq_printf(m, "CPU%-8u", cpu);
+	seq_putc(m, '\n');
+	for (unsigned int irq = 0; irq < NR_IRQS; irq++) {
+		if (!irq_count(irq))
+			continue;
+		seq_printf(m, "%3u: ", irq);
+		for_each_cpu(cpu) /* all lines come to the boot CPU */
+			seq_printf(m, "%10lu ", cpu ? 0 : irq_count(irq));
+		if (ioapic_present())
+			seq_printf(m, "  IO-APIC %3u-%-8s  %s\n", ioapic_pin(irq),
+				   ioapic_is_level(irq) ? "fasteoi" : "edge", irq_name(irq));
+		else
+			seq_printf(m, "   XT-PIC  %s\n", irq_name(irq));
+	}
+	show_irq_counts(m, "LOC", timer_irq_count, "Local timer");
+	show_irq_counts(m, "RES", reschedule_count, "Rescheduling");
+	show_irq_counts(m, "CAL", call_count, "Function call");
 	seq_printf(m, "ERR: %10lu\n", spurious_irq_count());
 	return 0;
 }

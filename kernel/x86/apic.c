@@ -114,6 +114,11 @@ void apic_init_cpu(void)
 	apic_write(APIC_LVT_TIMER, APIC_TIMER_VECTOR);
 }
 
+void apic_mask_extint(void)
+{
+	apic_write(APIC_LVT_LINT0, LVT_MASKED);
+}
+
 u8 apic_id(void)
 {
 	return (u8)(apic_read(APIC_ID) >> 24);

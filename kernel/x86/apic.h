@@ -10,7 +10,8 @@ paddr_t apic_paddr(void);
 void apic_init(void *regs);
 /* Enables that of another CPU, on it; the registers are at the same address. */
 void apic_init_cpu(void);
-u8 apic_id(void); /* of the running CPU */
+u8 apic_id(void);            /* of the running CPU */
+void apic_mask_extint(void); /* nothing comes from the 8259s any more */
 bool apic_present(void);
 void apic_eoi(void);
 /* Interrupts to the CPU with that id; any context. */

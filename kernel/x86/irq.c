@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupt lines through the 8259 pair.
+ * Interrupt lines: the sixteen of ISA, through the I/O APIC (ioapic.c), or through the 8259 pair where
+ * there is none, or by noapic. The 8259s' interrupts arrive as ExtINT through the boot CPU's local APIC
+ * (apic.c). Either way all lines come to the boot CPU, so a handler is never there twice.
  *
- * The I/O APIC would spread lines over CPUs; for a serial line, a keyboard and a disk, the 8259
- * does on every PC and needs no ACPI tables. Its interrupts arrive as ExtINT through the boot CPU's
- * local APIC (apic.c).
+ * Handlers do not nest: interrupts stay off until the line has been acknowledged. Lines 7 and 15 of
+ * the 8259s may fire for nothing (the request vanished before the processor asked which it was): the
+ * in-service bit tells.
  *
- * Handlers do not nest: interrupts stay off until the line has been acknowledged. Lines 7 and 15 may
- * fire for nothing (the request vanished before the processor asked which it was): the in-service
- * bit tells.
+ * Locking: irq_lock, a bare one with interrupts off, to add a handler and for the 8259s' mask. The
+ * dispatcher takes none: a handler is there when its function is.
  */
+#include <kernel/lib/atomic.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/printk.h>
+#include <kernel/lib/ticket_lock.h>
 #include <kernel/x86/apic.h>
 #include <kernel/x86/cpu.h>
+#include <kernel/x86/ioapic.h>
 #include <kernel/x86/irq.h>
 #include <kernel/x86/irqflags.h>
 #include <kernel/x86/smp.h>
@@ -36,11 +40,13 @@ static struct irq_line {
 		const char *name;
 	} handler[HANDLERS_PER_LINE];
 	u64 count;
-} lines[NR_IRQS]; /* changed with interrupts off */
+} lines[NR_IRQS]; /* (l) but for count, the boot CPU's */
 
-static u16 pic_mask = 0xffff; /* as in the chips */
+static struct ticket_lock irq_lock; /* (l) */
+static u16 pic_mask = 0xffff;       /* (l) as in the chips */
 void (*timer_irq_handler)(struct trapframe *tf);
-static u64 timer_count, spurious_count;
+static DEFINE_PER_CPU(u64, timer_count);
+static u64 spurious_count;
 
 static void pic_write_mask(void)
 {
@@ -71,12 +77,28 @@ void pic_init(void)
 	pic_write_mask();
 }
 
+void irq_use_ioapic(void *regs, const struct ioapic_line line[NR_IRQS])
+{
+	if (!ioapic_init(regs, line))
+		return;
+	apic_mask_extint();
+	pic_mask = 0xffff;
+	pic_write_mask();
+}
+
 void irq_enable_line(unsigned int irq)
 {
-	unsigned long flags = local_irq_save();
+	unsigned long flags;
 
+	if (ioapic_present()) {
+		ioapic_unmask(irq);
+		return;
+	}
+	flags = local_irq_save();
+	ticket_lock(&irq_lock);
 	pic_mask &= (u16) ~(1u << irq);
 	pic_write_mask();
+	ticket_unlock(&irq_lock);
 	local_irq_restore(flags);
 }
 
@@ -88,15 +110,17 @@ int irq_register(unsigned int irq, const char *name, irq_handler_t fn, void *arg
 	if (irq >= NR_IRQS || irq == PIC_CASCADE)
 		return -EINVAL;
 	flags = local_irq_save();
+	ticket_lock(&irq_lock);
 	for (int i = 0; i < HANDLERS_PER_LINE; i++) {
 		if (lines[irq].handler[i].fn)
 			continue;
 		lines[irq].handler[i].arg = arg;
 		lines[irq].handler[i].name = name;
-		lines[irq].handler[i].fn = fn;
+		smp_store_release(&lines[irq].handler[i].fn, fn);
 		err = 0;
 		break;
 	}
+	ticket_unlock(&irq_lock);
 	local_irq_restore(flags);
 	if (!err)
 		irq_enable_line(irq);
@@ -108,9 +132,9 @@ u64 irq_count(unsigned int irq)
 	return READ_ONCE(lines[irq].count);
 }
 
-u64 timer_irq_count(void)
+u64 timer_irq_count(unsigned int cpu)
 {
-	return READ_ONCE(timer_count);
+	return READ_ONCE(*per_cpu_ptr(&timer_count, cpu));
 }
 
 u64 spurious_irq_count(void)
@@ -127,8 +151,11 @@ const char *irq_name(unsigned int irq)
 
 u64 irq_count_total(void)
 {
-	u64 n = timer_irq_count();
+	u64 n = 0;
 
+	for_each_cpu(cpu)
+		n += timer_irq_count(cpu) + READ_ONCE(*per_cpu_ptr(&ipi_reschedule_count, cpu)) +
+		     READ_ONCE(*per_cpu_ptr(&ipi_call_count, cpu));
 	for (unsigned int i = 0; i < NR_IRQS; i++)
 		n += irq_count(i);
 	return n;
@@ -140,6 +167,17 @@ static bool pic_in_service(unsigned int irq)
 
 	outb(cmd, PIC_READ_ISR);
 	return inb(cmd) >> (irq & 7) & 1;
+}
+
+/* True if the 8259 does not know of a request. */
+static bool pic_spurious(unsigned int irq)
+{
+	if ((irq != 7 && irq != 15) || pic_in_service(irq))
+		return false;
+	spurious_count++;
+	if (irq == 15) /* the first chip saw its cascade line for real */
+		outb(PIC1_CMD, PIC_EOI);
+	return true;
 }
 
 static void pic_eoi(unsigned int irq)
@@ -154,18 +192,20 @@ static void handle_line(unsigned int irq)
 	struct irq_line *line = &lines[irq];
 	bool handled = false;
 
-	if ((irq == 7 || irq == 15) && !pic_in_service(irq)) {
-		spurious_count++;
-		if (irq == 15) /* the first chip saw its cascade line for real */
-			outb(PIC1_CMD, PIC_EOI);
+	if (!ioapic_present() && pic_spurious(irq))
 		return;
-	}
 	line->count++;
-	for (int i = 0; i < HANDLERS_PER_LINE; i++)
-		if (line->handler[i].fn)
-			handled |= line->handler[i].fn(irq, line->handler[i].arg);
+	for (int i = 0; i < HANDLERS_PER_LINE; i++) {
+		irq_handler_t fn = smp_load_acquire(&line->handler[i].fn);
+
+		if (fn)
+			handled |= fn(irq, line->handler[i].arg);
+	}
 	/* A level-triggered line would still be up before that; an edge meanwhile is remembered. */
-	pic_eoi(irq);
+	if (ioapic_present())
+		apic_eoi();
+	else
+		pic_eoi(irq);
 	if (!handled && line->count == 1)
 		pr_warn("irq %u: nobody cared\n", irq);
 }
@@ -175,7 +215,7 @@ void irq_dispatch(struct trapframe *tf)
 	unsigned int vector = (unsigned int)tf->vector;
 
 	if (vector == APIC_TIMER_VECTOR) {
-		timer_count++;
+		this_cpu_inc(timer_count);
 		apic_eoi();
 		timer_irq_handler(tf);
 	} else if (vector == APIC_CALL_VECTOR) {
@@ -185,7 +225,7 @@ void irq_dispatch(struct trapframe *tf)
 		this_cpu_inc(ipi_reschedule_count);
 		apic_eoi();
 	} else if (vector == IRQ_VECTOR_BASE && !apic_present()) {
-		timer_count++;
+		this_cpu_inc(timer_count);
 		pic_eoi(0);
 		timer_irq_handler(tf);
 	} else if (vector - IRQ_VECTOR_BASE < NR_IRQS) {

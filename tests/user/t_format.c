@@ -376,6 +376,30 @@ TEST(lists, "/proc/slabinfo, iomem and swaps: a column")
 
 /* --- the machine ----------------------------------------------------------------------------------- */
 
+static void check_interrupts(void)
+{
+	char head[512] = "", counts[512] = "", want[4096];
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	for (long cpu = 0; cpu < cpus; cpu++) {
+		snprintf(head + strlen(head), sizeof(head) - strlen(head), "CPU%-8ld", cpu);
+		strcat(counts, "%10d ");
+	}
+	snprintf(want, sizeof(want),
+		 "            %s\n"
+		 "*%%3d: %s  %%*\n"
+		 "-NMI: %s  Non-maskable interrupts\n"
+		 " LOC: %s  Local timer interrupts\n"
+		 "~%%3s: %s  %%*\n"
+		 " ERR: %%10d\n"
+		 "-MIS: %%10d\n"
+		 "~%%3s: %s  %%*\n",
+		 head, counts, counts, counts, counts, counts);
+	check("/proc/interrupts", want);
+	CHECK(strstr(text, "\nRES: ") && strstr(text, "   Rescheduling interrupts\n"));
+	CHECK(strstr(text, "\nCAL: ") && strstr(text, "   Function call interrupts\n"));
+}
+
 TEST(machine, "stat, uptime, loadavg, cpuinfo, version, interrupts, devices ...")
 {
 	check("/proc/stat", " cpu  %d %d %d %d %d %d %d %d %d %d\n"
@@ -400,14 +424,7 @@ TEST(machine, "stat, uptime, loadavg, cpuinfo, version, interrupts, devices ..."
 			       " \n"
 			       " Block devices:\n"
 			       "~%3d %s\n");
-	check("/proc/interrupts", "            CPU0       \n"
-				  "*%3d: %10d   %*\n"
-				  "-NMI: %10d   Non-maskable interrupts\n"
-				  " LOC: %10d   Local timer interrupts\n"
-				  "~%3s: %10d   %*\n"
-				  " ERR: %10d\n"
-				  "-MIS: %10d\n"
-				  "~%3s: %10d   %*\n");
+	check_interrupts();
 	check("/proc/cpuinfo", "{\n"
 			       " processor\t: %d\n"
 			       " vendor_id\t: %s\n"
