@@ -345,15 +345,19 @@ static int mount_new(const char *source, struct path *at, const char *type, unsi
 	return err;
 }
 
+static int source_lookup(const char *source, struct path *from)
+{
+	if (!source || !*source)
+		return -EINVAL;
+	return path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, from);
+}
+
 static int mount_bind(const char *source, struct path *at)
 {
 	struct path from __put(path) = {};
 	struct mount *m;
-	int err;
+	int err = source_lookup(source, &from);
 
-	if (!source || !*source)
-		return -EINVAL;
-	err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &from);
 	if (err)
 		return err;
 	sb_get(from.mnt->sb);
@@ -382,11 +386,8 @@ static int mount_move(const char *source, struct path *at)
 	struct path from __put(path) = {};
 	struct path old __put(path) = {};
 	struct mount *m;
-	int err;
+	int err = source_lookup(source, &from);
 
-	if (!source || !*source)
-		return -EINVAL;
-	err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &from);
 	if (err)
 		return err;
 	m = from.mnt;
