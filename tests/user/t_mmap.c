@@ -405,6 +405,31 @@ TEST(exec_rights, "NX left off: data that runs")
 	CHECK(strstr(line, " rwxp ") != NULL);
 }
 
+TEST(all_rights, "rights of a page that are not those asked for, as far as x86 can give them")
+{
+	int fd = ut_file("ret", "\xc3", 1);
+
+	OK(ftruncate(fd, PAGE));
+	for (int i = 0; i < 32; i++) {
+		int prot = i % 8, type = i & 8 ? MAP_SHARED : MAP_PRIVATE;
+		int later = i & 16; /* changed after the page is there */
+		char *p = OK(mmap(NULL, PAGE, later ? RW : prot, type, fd, 0));
+
+		if (later) {
+			p[1] = 1;
+			OK(mprotect(p, PAGE, prot));
+		}
+		struct ut_fault r = ut_read(p), x = ut_exec(p), w = ut_write(p + 100);
+		/* what can be written can be read; and executed, but for Linux's protection keys */
+		if ((!r.sig != !!prot && prot != PROT_EXEC) || !w.sig != !!(prot & PROT_WRITE) ||
+		    !x.sig != !!(prot & PROT_EXEC))
+			FAIL("rights %#x, %s: read %s, write %s, execute %s", prot,
+			     type == MAP_SHARED ? "shared" : "private", ut_signame(r.sig),
+			     ut_signame(w.sig), ut_signame(x.sig));
+		OK(munmap(p, PAGE));
+	}
+}
+
 TEST(growsdown, "a MAP_GROWSDOWN area that does not grow, or grows into its neighbour")
 {
 	/* A gap of 256 pages (stack_guard_gap) to the next area below has to stay. */
