@@ -4,12 +4,15 @@
  * that there are no transparent huge pages. Made by the same means as /proc (fs/proc/tree.c).
  */
 #include <fs/proc/proc.h>
+#include <kernel/acpi.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/init.h>
+#include <kernel/lib/printf.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
 #include <mm/page_owner.h>
 #include <mm/section.h>
+#include <mm/slab.h>
 #include <mm/vmstat.h>
 
 #define SYSFS_MAGIC 0x62656572
@@ -35,10 +38,32 @@ static int text_show(struct seq_file *m, struct proc_inode *pi)
 
 /* --- CPUs -------------------------------------------------------------------------------------- */
 
+static unsigned int nr_present(void)
+{
+	return max(nr_cpu_ids, acpi_madt.nr_cpus);
+}
+
+static int show_range(struct seq_file *m, unsigned int first, unsigned int end)
+{
+	if (first < end)
+		seq_printf(m, end - first > 1 ? "%u-%u" : "%u", first, end - 1);
+	seq_putc(m, '\n');
+	return 0;
+}
+
 static int cpus_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	seq_printf(m, nr_cpu_ids > 1 ? "0-%u\n" : "%u\n", nr_cpu_ids - 1);
-	return 0;
+	return show_range(m, 0, nr_cpu_ids);
+}
+
+static int present_show(struct seq_file *m, struct proc_inode *pi __unused)
+{
+	return show_range(m, 0, nr_present());
+}
+
+static int offline_show(struct seq_file *m, struct proc_inode *pi __unused)
+{
+	return show_range(m, nr_cpu_ids, nr_present());
 }
 
 static int cpumap_show(struct seq_file *m, struct proc_inode *pi __unused)
@@ -53,32 +78,70 @@ static int kernel_max_show(struct seq_file *m, struct proc_inode *pi __unused)
 	return 0;
 }
 
+/* data: the CPU. */
+static int own_id_show(struct seq_file *m, struct proc_inode *pi)
+{
+	seq_printf(m, "%lu\n", (unsigned long)pi->entry->data);
+	return 0;
+}
+
+static int own_map_show(struct seq_file *m, struct proc_inode *pi)
+{
+	seq_printf(m, "%lx\n", BIT((unsigned long)pi->entry->data));
+	return 0;
+}
+
 /* One package with all processors as its cores. */
 static const struct proc_entry topology_entries[] = {
-	TEXT("core_cpus", "1\n"),
-	TEXT("core_cpus_list", "0\n"),
-	TEXT("core_id", "0\n"),
+	PROC_FILE("core_cpus", 0444, own_map_show),
+	PROC_FILE("core_cpus_list", 0444, own_id_show),
+	PROC_FILE("core_id", 0444, own_id_show),
 	PROC_FILE("core_siblings", 0444, cpumap_show),
 	PROC_FILE("core_siblings_list", 0444, cpus_show),
 	TEXT("die_id", "0\n"),
+	PROC_FILE("package_cpus", 0444, cpumap_show),
+	PROC_FILE("package_cpus_list", 0444, cpus_show),
 	TEXT("physical_package_id", "0\n"),
-	TEXT("thread_siblings", "1\n"),
-	TEXT("thread_siblings_list", "0\n"),
+	PROC_FILE("thread_siblings", 0444, own_map_show),
+	PROC_FILE("thread_siblings_list", 0444, own_id_show),
 	{},
 };
 
-static const struct proc_entry cpu0_entries[] = {SYS_DIR("topology", topology_entries), {}};
-
-static const struct proc_entry cpu_entries[] = {
-	SYS_DIR("cpu0", cpu0_entries),
+#define CPU_FILES 6
+static struct proc_entry cpu_entries[CPU_FILES + NR_CPUS + 1] = {
 	TEXT("isolated", "\n"),
 	PROC_FILE("kernel_max", 0444, kernel_max_show),
-	TEXT("offline", "\n"),
+	PROC_FILE("offline", 0444, offline_show),
 	PROC_FILE("online", 0444, cpus_show),
-	PROC_FILE("possible", 0444, cpus_show),
-	PROC_FILE("present", 0444, cpus_show),
-	{},
+	PROC_FILE("possible", 0444, present_show),
+	PROC_FILE("present", 0444, present_show),
 };
+
+/* The directory of one CPU. */
+struct cpu_dir {
+	char name[8];
+	struct proc_entry entries[3];
+	struct proc_entry topology[ARRAY_SIZE(topology_entries)];
+};
+
+static bool add_cpu_dir(unsigned int cpu)
+{
+	static const struct proc_entry online = TEXT("online", "1\n");
+	struct cpu_dir *d = kzalloc(sizeof(*d), GFP_KERNEL);
+
+	if (!d)
+		return false;
+	scnprintf(d->name, sizeof(d->name), "cpu%u", cpu);
+	d->entries[0] = (struct proc_entry)SYS_DIR("topology", d->topology);
+	if (cpu) /* the first cannot be taken offline, on Linux neither */
+		d->entries[1] = online;
+	memcpy(d->topology, topology_entries, sizeof(d->topology));
+	for (struct proc_entry *e = d->topology; e->name; e++)
+		if (e->show != text_show)
+			e->data = (void *)(unsigned long)cpu;
+	cpu_entries[CPU_FILES + cpu] = (struct proc_entry)SYS_DIR(d->name, d->entries);
+	return true;
+}
 
 /* --- the node ------------------------------------------------------------------------------------ */
 
@@ -245,6 +308,9 @@ static struct file_system_type sysfs_type = {
 
 static void sysfs_init(void)
 {
+	for_each_cpu(cpu)
+		if (!add_cpu_dir(cpu))
+			pr_err("sysfs: out of memory, no directory for CPU %u\n", cpu);
 	sysfs_sb = proc_make_sb(&sysfs_type, &root_entry, SYSFS_MAGIC);
 	if (IS_ERR(sysfs_sb)) {
 		pr_err("sysfs: out of memory, no /sys\n");

@@ -151,7 +151,7 @@ static void show_cpu(struct seq_file *m, unsigned int cpu, const char *flags)
 	seq_printf(m, "cpu MHz\t\t: %lu.%03lu\nphysical id\t: 0\nsiblings\t: %u\n", tsc_khz / 1000,
 		   tsc_khz % 1000, nr_cpu_ids);
 	seq_printf(m, "core id\t\t: %u\ncpu cores\t: %u\napicid\t\t: %u\ninitial apicid\t: %u\n",
-		   cpu, nr_cpu_ids, cpu, cpu);
+		   cpu, nr_cpu_ids, cpu_apic_id[cpu], cpu_apic_id[cpu]);
 	seq_printf(m, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\n",
 		   c->max_leaf);
 	seq_printf(m, "flags\t\t: %s\nbugs\t\t:\nbogomips\t: %lu.%02lu\n", flags, tsc_khz / 500,

@@ -669,7 +669,6 @@ void sched_init_cpu(unsigned int cpu, struct thread *idle)
 	idle->cpus_allowed = BIT(cpu);
 	idle->state = THREAD_RUNNING;
 	idle->on_rq = idle->on_cpu = true;
-	idle->exec_start = (u64)ktime_get();
 	rq->curr = rq->idle = idle;
 	*per_cpu_ptr(&current_thread_ptr, cpu) = idle;
 	per_cpu_ptr(&fixed_percpu_data, cpu)->stack_canary = idle->canary;
