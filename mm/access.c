@@ -22,6 +22,7 @@ static struct page *present_page(struct mm_struct *mm, vaddr_t addr, bool write)
 	spinlock_t *ptl;
 	pte_t *pte, e;
 
+	debug_assert(lock_check_held(&mm->mmap_lock));
 	pte = addr < TASK_SIZE ? pte_find_lock(mm, addr, NULL, &ptl) : NULL;
 	if (!pte)
 		return NULL;

@@ -53,6 +53,7 @@ static void free_list_add(struct zone *z, struct page *p, unsigned int order, un
 	struct free_area *a = &z->free_area[order];
 	struct page_list l = area_list(a, mt);
 
+	assert_spin_held(&z->lock);
 	page_list_add(&l, p);
 	a->head[mt] = l.head;
 	a->nr[mt] = l.nr;
@@ -65,6 +66,7 @@ static void free_list_del(struct zone *z, struct page *p, unsigned int mt)
 	struct free_area *a = &z->free_area[p->order];
 	struct page_list l = area_list(a, mt);
 
+	assert_spin_held(&z->lock);
 	page_list_del(&l, p);
 	a->head[mt] = l.head;
 	a->nr[mt] = l.nr;

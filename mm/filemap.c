@@ -86,6 +86,7 @@ static struct page *lookup_locked(struct address_space *m, u64 index)
 {
 	void *entry = radix_lookup(&m->pages, index);
 
+	assert_spin_held(&m->tree_lock);
 	return radix_is_value(entry) ? NULL : entry;
 }
 
@@ -170,6 +171,7 @@ static void uncharge_page(struct address_space *m)
 
 static void become_cache_page(struct page *page, struct address_space *m, u64 index)
 {
+	assert_spin_held(&m->tree_lock);
 	page->owner = ptr_to_owner(m);
 	page->index = (u32)index;
 	if (m->shmem)

@@ -307,6 +307,7 @@ static __always_inline void pcp_add_locked(struct per_cpu_pages *pcp, struct pag
 {
 	struct pcp_list *l = &pcp->list[mt];
 
+	assert_spin_held(&pcp->lock);
 	l->pfn[l->count++] = (u32)pfn;
 	if (unlikely(l->count >= pcp->high))
 		pcp_flush_locked(page_zone(p), l, pcp->high / 4);

@@ -79,6 +79,7 @@ static inline void table_count_add(struct page *table, enum mm_counter c, int n)
 		     c == MM_SHMEM ? &table->pt_shmem :
 				     &table->pt_swap;
 
+	assert_spin_held(table_lock(table));
 	*count = (u16)(*count + n);
 	debug_assert(*count <= PTRS_PER_TABLE);
 }

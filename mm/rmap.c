@@ -124,12 +124,14 @@ static void chain_tree_insert(struct anon_vma_chain *avc)
 {
 	const struct vm_area_struct *vma = avc->vma;
 
+	debug_assert(rwsem_is_write_held(&avc->anon_vma->root->lock));
 	interval_insert(&avc->node, vma->pgoff, vma->pgoff + vma_pages(vma) - 1,
 			&avc->anon_vma->tree);
 }
 
 static void chain_tree_remove(struct anon_vma_chain *avc)
 {
+	debug_assert(rwsem_is_write_held(&avc->anon_vma->root->lock));
 	interval_remove(&avc->node, &avc->anon_vma->tree);
 }
 
@@ -334,6 +336,7 @@ static struct address_space *vma_mapping(const struct vm_area_struct *vma)
 
 static void i_mmap_insert(struct vm_area_struct *vma, struct address_space *mapping)
 {
+	debug_assert(rwsem_is_write_held(&mapping->i_mmap_lock));
 	interval_insert(&vma->i_mmap_node, vma->pgoff, vma->pgoff + vma_pages(vma) - 1,
 			&mapping->i_mmap);
 }

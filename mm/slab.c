@@ -101,6 +101,7 @@ static void slab_set_use_locked(struct kmem_cache *c, struct page *p, u32 use)
 {
 	struct page_list *from = slab_list(c, p), *to;
 
+	assert_spin_held(&c->lock);
 	p->slab_use = use;
 	to = slab_list(c, p);
 	if (from == to)
@@ -161,6 +162,7 @@ static size_t slab_trim_locked(struct kmem_cache *c, u32 keep)
 {
 	size_t freed = 0;
 
+	assert_spin_held(&c->lock);
 	while (c->empty.nr > keep) {
 		struct page *p = page_list_first(&c->empty);
 
@@ -175,6 +177,7 @@ static size_t slab_trim_locked(struct kmem_cache *c, u32 keep)
 
 static void mag_flush_locked(struct kmem_cache *c, struct magazine *m, u32 n)
 {
+	assert_spin_held(&m->lock);
 	n = min(n, m->count);
 	spin_lock(&c->lock);
 	/* the oldest */

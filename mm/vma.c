@@ -133,6 +133,7 @@ static void gap_changed(struct vm_area_struct *vma)
 {
 	if (!vma)
 		return;
+	assert_spin_held(&vma->mm->tree_lock);
 	vma->gap = gap_before(vma);
 	vma_gap_callbacks_propagate(&vma->mm_node, NULL);
 }
@@ -141,6 +142,7 @@ static void tree_link(struct mm_struct *mm, struct vm_area_struct *vma)
 {
 	struct rb_node **link = &mm->vma_tree.rb_node, *parent = NULL;
 
+	assert_spin_held(&mm->tree_lock);
 	vma->prev = vma->next = NULL;
 	while (*link) {
 		struct vm_area_struct *v = rb_to_vma(*link);
@@ -186,6 +188,7 @@ static void forget_gap(struct vm_area_struct *vma)
 
 static void tree_unlink(struct mm_struct *mm, struct vm_area_struct *vma)
 {
+	assert_spin_held(&mm->tree_lock);
 	if (vma->prev)
 		vma->prev->next = vma->next;
 	if (vma->next) {
@@ -256,7 +259,7 @@ struct vm_area_struct *find_vma(struct mm_struct *mm, vaddr_t addr)
 	struct vm_area_struct *found = READ_ONCE(mm->mmap_cache);
 	struct rb_node *n = mm->vma_tree.rb_node;
 
-	debug_assert(rwsem_is_held(&mm->mmap_lock) || spin_is_locked(&mm->tree_lock));
+	debug_assert(lock_check_held(&mm->mmap_lock) || lock_check_held(&mm->tree_lock));
 	if (found && found->start <= addr && addr < found->end)
 		return found;
 	found = NULL;

@@ -91,6 +91,7 @@ static vaddr_t area_find_locked(size_t size)
 	struct vmap_area *last;
 	vaddr_t end;
 
+	assert_spin_held(&area_lock);
 	if (subtree_gap(n) >= size) {
 		for (;;) {
 			struct vmap_area *a = area_of(n);
@@ -113,6 +114,7 @@ static void area_insert_locked(struct vmap_area *a)
 	struct rb_node **link = &area_tree.rb_node, *parent = NULL;
 	struct vmap_area *next, *prev;
 
+	assert_spin_held(&area_lock);
 	while (*link) {
 		parent = *link;
 		link = a->start < area_of(parent)->start ? &parent->rb_left : &parent->rb_right;
@@ -132,13 +134,14 @@ static void area_erase_locked(struct vmap_area *a)
 	struct vmap_area *next = area_of(rb_next(&a->node));
 	size_t gap = a->gap + (a->end - a->start);
 
+	assert_spin_held(&area_lock);
 	rb_erase_augmented(&a->node, &area_tree, &area_augment);
 	if (next)
 		area_set_gap(next, next->gap + gap);
 }
 
-/* The area that contains addr (guard pages too), or NULL. */
-static struct vmap_area *area_lookup_locked(vaddr_t addr)
+/* The area that contains addr (guard pages too), or NULL. The lock may be missing in an oops. */
+static struct vmap_area *area_lookup(vaddr_t addr)
 {
 	struct rb_node *n = area_tree.rb_node;
 
@@ -194,7 +197,7 @@ static struct vmap_area *area_by_addr(const void *p)
 	struct vmap_area *a;
 
 	spin_lock(&area_lock);
-	a = area_lookup_locked((vaddr_t)p);
+	a = area_lookup((vaddr_t)p);
 	spin_unlock(&area_lock);
 	assert(a && a->first == (vaddr_t)p);
 	return a;
@@ -368,7 +371,7 @@ void kstack_drain(void)
 void *kstack_guard_hit(vaddr_t addr)
 {
 	bool locked = spin_trylock(&area_lock);
-	struct vmap_area *a = area_lookup_locked(addr);
+	struct vmap_area *a = area_lookup(addr);
 	void *stack = NULL;
 
 	if (a && a->kind == AREA_KSTACK &&

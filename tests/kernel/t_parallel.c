@@ -311,6 +311,96 @@ KTEST(parallel, fault_waits_without_locks,
 	slow_file_free(s);
 }
 
+/* ---- changes wait for faults ------------------------------------------------------------------- */
+
+enum change { UNMAP, UNMAP_PART, MAP_OVER, PROTECT, ADVISE, MOVE, FORK, NR_CHANGES };
+static const char *const change_name[] = {"munmap",  "munmap of a part", "mmap over", "mprotect",
+					  "madvise", "mremap",           "fork"};
+
+struct change_request {
+	struct mm_struct *mm;
+	enum change what;
+	vaddr_t addr; /* of 2 pages */
+	long result;
+};
+
+static long change_by_fork(struct mm_struct *mm)
+{
+	struct mm_struct *child = mm_fork(mm);
+
+	if (IS_ERR(child))
+		return PTR_ERR(child);
+	mm_put_user(child);
+	return 0;
+}
+
+static void change_fn(void *arg)
+{
+	struct change_request *c = arg;
+	size_t len = 2 * PAGE_SIZE;
+
+	switch (c->what) {
+	case UNMAP:
+		c->result = do_munmap(c->mm, c->addr, len);
+		break;
+	case UNMAP_PART:
+		c->result = do_munmap(c->mm, c->addr + PAGE_SIZE, PAGE_SIZE);
+		break;
+	case MAP_OVER:
+		c->result = do_mmap(c->mm, NULL, c->addr, len, PROT_READ,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
+		break;
+	case PROTECT:
+		c->result = do_mprotect(c->mm, c->addr, len, PROT_READ);
+		break;
+	case ADVISE:
+		c->result = do_madvise(c->mm, c->addr, len, MADV_DONTFORK);
+		break;
+	case MOVE:
+		c->result = do_mremap(c->mm, c->addr, len, 2 * len, MREMAP_MAYMOVE, 0);
+		break;
+	default:
+		c->result = change_by_fork(c->mm);
+	}
+}
+
+/* The test holds the vma as a fault does that is under way there. */
+static void change_waits(enum change what)
+{
+	/* A neighbour above, so that growing means moving. */
+	vaddr_t addr = map_anon(PROT_READ | PROT_WRITE, 3);
+	struct change_request c = {current_mm(), what, addr, -1};
+	struct vm_area_struct *vma;
+	struct beside t;
+
+	CHECK(addr);
+	CHECK_EQ(do_mprotect(current_mm(), addr + 2 * PAGE_SIZE, PAGE_SIZE, PROT_READ), 0);
+	CHECK_EQ(fault(addr, FAULT_FLAG_WRITE), VM_FAULT_DONE);
+	vma = vma_at(addr);
+	CHECK(beside_make(&t, change_fn, &c));
+	down_read(&vma->lock);
+	beside_go(&t);
+	if (!asleep_soon(&t) || smp_load_acquire(&t.done))
+		ktest_fail(__FILE__, __LINE__, "%s does not wait for a fault", change_name[what]);
+	if (!t.done) /* else it may be gone */
+		up_read(&vma->lock);
+	beside_join(&t);
+	EXPECT(c.result >= 0);
+	EXPECT_EQ(do_munmap(current_mm(), addr, 3 * PAGE_SIZE), 0);
+}
+
+static void changes_body(void *arg)
+{
+	(void)arg;
+	for (enum change i = 0; i < NR_CHANGES && !ktest_failed(); i++)
+		change_waits(i);
+}
+KTEST(parallel, changes_wait_for_faults,
+      "a vma that changes, or goes, under a fault that is using it")
+{
+	ktest_with_mm(changes_body, NULL);
+}
+
 /* ---- between an entry's end and the flush ------------------------------------------------------ */
 
 static void zap_one(struct mmu_gather *g, struct mm_struct *mm, vaddr_t addr)
