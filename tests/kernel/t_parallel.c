@@ -32,8 +32,7 @@ static int beside_main(void *p)
 
 	wait_event(b->wait, smp_load_acquire(&b->go));
 	b->fn(b->arg);
-	smp_store_release(&b->done, true);
-	wake_up_all(&b->wait);
+	ktest_complete(&b->wait, &b->done);
 	return 0;
 }
 
@@ -62,9 +61,7 @@ static bool beside_start(struct beside *b, void (*fn)(void *), void *arg)
 
 static void beside_join(struct beside *b)
 {
-	wait_event(b->wait, smp_load_acquire(&b->done));
-	while (ticket_is_locked(&b->wait.lock))
-		__builtin_ia32_pause();
+	ktest_wait(&b->wait, &b->done);
 }
 
 /* Comes true within two seconds, which is never needed where things are right. */

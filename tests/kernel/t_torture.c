@@ -37,6 +37,7 @@ struct torture {
 	unsigned int rounds;
 	atomic_t running, bad;
 	struct wait_queue wait;
+	bool done;
 	struct worker worker[NR_CPUS];
 	unsigned int nr;
 	void *slot[32]; /* what is handed on: taken and put by exchange */
@@ -74,6 +75,12 @@ static bool good(struct worker *w, bool ok, const char *what, u64 got, u64 want)
 		good(w, _g == _w, what, _g, _w);       \
 	})
 
+static void torture_leave(struct torture *t)
+{
+	if (atomic_dec_and_test(&t->running))
+		ktest_complete(&t->wait, &t->done);
+}
+
 static int worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -85,11 +92,11 @@ static int worker_main(void *arg)
 			sched_yield();
 	}
 	if (t->mm) {
+		mm_activate(&init_mm);
 		current_thread()->mm = NULL;
 		mm_put_user(t->mm);
 	}
-	if (atomic_dec_and_test(&t->running))
-		wake_up_all(&t->wait);
+	torture_leave(t);
 	return 0;
 }
 
@@ -97,6 +104,7 @@ static int worker_start(void *arg)
 {
 	struct worker *w = arg;
 
+	thread_set_affinity(current_thread(), BIT(w->id % nr_cpu_ids));
 	if (w->t->mm)
 		mm_activate(w->t->mm);
 	return worker_main(w);
@@ -108,6 +116,7 @@ static void torture_run(struct torture *t, void (*fn)(struct worker *w), unsigne
 	t->fn = fn;
 	t->nr = max(nr_cpu_ids, 3u);
 	t->rounds = rounds / t->nr;
+	t->done = false;
 	wait_queue_init(&t->wait);
 	atomic_set(&t->bad, 0);
 	atomic_set(&t->running, (int)t->nr + 1);
@@ -123,10 +132,8 @@ static void torture_run(struct torture *t, void (*fn)(struct worker *w), unsigne
 			atomic_dec(&t->running);
 		}
 	}
-	if (!atomic_dec_and_test(&t->running))
-		wait_event(t->wait, atomic_read(&t->running) == 0);
-	while (ticket_is_locked(&t->wait.lock))
-		__builtin_ia32_pause();
+	torture_leave(t);
+	ktest_wait(&t->wait, &t->done);
 }
 
 static struct torture *torture_new(void)
