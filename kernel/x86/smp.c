@@ -15,6 +15,7 @@
  * The sender waits with interrupts on: two CPUs that call each other serve each other.
  */
 #include <kernel/lib/bug.h>
+#include <kernel/lib/race.h>
 #include <kernel/x86/apic.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/irq.h>
@@ -70,6 +71,7 @@ void smp_call_mask(u64 mask, void (*fn)(void *arg), void *arg)
 	for_each_cpu(cpu) {
 		if (!(mask & BIT(cpu)))
 			continue;
+		race_point();
 		if (!__atomic_fetch_or(per_cpu_ptr(&call_senders, cpu), self, __ATOMIC_SEQ_CST))
 			apic_send(cpu_apic_id[cpu], APIC_CALL_VECTOR);
 	}
@@ -83,6 +85,7 @@ void smp_call_interrupt(void)
 	u64 self = BIT(smp_processor_id());
 
 	this_cpu_inc(ipi_call_count);
+	race_point();
 	for_each_cpu(cpu) {
 		struct call_request *r = per_cpu_ptr(&call_request, cpu);
 
