@@ -171,6 +171,42 @@ static void crash_lock_twice(void)
 	spin_lock(&l);
 }
 
+static void crash_lock_not_held(void)
+{
+	static spinlock_t l = SPINLOCK_INIT(LOCK_PT);
+
+	spin_unlock(&l);
+}
+
+static spinlock_t irq_lock = SPINLOCK_INIT(LOCK_PROC);
+
+static void lock_timer_fn(struct timer *t __unused)
+{
+	guard_spin(&irq_lock);
+}
+
+/* Taken by a handler, then where that handler may come. */
+static void crash_lock_irq(void)
+{
+	static struct timer timer;
+
+	timer_init(&timer, lock_timer_fn);
+	timer_start(&timer, ktime_get());
+	while (READ_ONCE(timer.queued))
+		cpu_relax();
+	guard_spin(&irq_lock);
+}
+
+/* Waited for with interrupts off, then held while others are to answer an interrupt. */
+static void crash_lock_call(void)
+{
+	static spinlock_t l = SPINLOCK_INIT(LOCK_PROC);
+
+	spin_unlock_irqrestore(&l, spin_lock_irqsave(&l));
+	spin_lock(&l);
+	smp_call_mask(other_cpus(), NULL, NULL);
+}
+
 static void crash_sleep_atomic(void)
 {
 	static spinlock_t l = SPINLOCK_INIT(LOCK_PT);
@@ -283,6 +319,9 @@ static const struct crash {
 	{"slab_overflow", crash_slab_overflow},
 	{"lock_order", crash_lock_order},
 	{"lock_twice", crash_lock_twice},
+	{"lock_not_held", crash_lock_not_held},
+	{"lock_irq", crash_lock_irq},
+	{"lock_call", crash_lock_call},
 	{"sleep_atomic", crash_sleep_atomic},
 	{"kernel_touches_user", crash_kernel_touches_user},
 	{"undefined", crash_undefined},
