@@ -14,6 +14,7 @@
 #include <mm/rmap.h>
 #include <mm/tlb.h>
 #include <mm/vma.h>
+#include <mm/vmalloc.h>
 #include <tests/kernel/ktest.h>
 
 /* ---- a thread beside the test's own ---------------------------------------------------------- */
@@ -514,4 +515,65 @@ KTEST(parallel, page_waiters, "an unlock that takes the mark of those who wait f
 		beside_join(&locker);
 	}
 	free_page_struct(page);
+}
+
+/* ---- kernel addresses ------------------------------------------------------------------------------ */
+
+struct looker {
+	const u64 *p;
+	int step; /* odd: the looker's turn */
+	u64 seen[2];
+};
+
+/* Does not sleep: what its CPU remembers stays. */
+static void look_twice(void *arg)
+{
+	struct looker *l = arg;
+
+	thread_set_affinity(current_thread(), BIT(1));
+	for (int i = 0; i < 2; i++) {
+		while (smp_load_acquire(&l->step) != 2 * i + 1)
+			__builtin_ia32_pause();
+		l->seen[i] = READ_ONCE(*l->p);
+		smp_store_release(&l->step, 2 * i + 2);
+	}
+}
+
+static void let_look(struct looker *l, int step)
+{
+	smp_store_release(&l->step, step);
+	while (smp_load_acquire(&l->step) != step + 1)
+		__builtin_ia32_pause();
+}
+
+KTEST(parallel, vfree_everywhere, "a CPU that still finds the freed page at a kernel address")
+{
+	struct looker l = {0};
+	struct beside b;
+	struct page *old;
+	u64 *p, *again;
+
+	if (nr_cpu_ids < 2) {
+		ktest_skip("needs two CPUs");
+		return;
+	}
+	thread_set_affinity(current_thread(), BIT(0));
+	l.p = p = vmalloc(PAGE_SIZE);
+	CHECK(p && beside_start(&b, look_twice, &l));
+	*p = 1;
+	let_look(&l, 1);
+	vfree(p);
+	old = alloc_page(GFP_KERNEL); /* most likely the same: so the next is another */
+	again = vmalloc(PAGE_SIZE);   /* the lowest address that is free */
+	if (EXPECT(again == p))
+		*again = 2;
+	else
+		l.p = &l.seen[0];
+	let_look(&l, 3);
+	beside_join(&b);
+	EXPECT_EQ(l.seen[0], 1);
+	EXPECT_EQ(l.seen[1], again == p ? 2 : 1);
+	vfree(again);
+	if (old)
+		free_page_struct(old);
 }
