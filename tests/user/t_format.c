@@ -299,6 +299,15 @@ TEST(meminfo, "/proc/meminfo and the node's: a field, its place or its width")
 							"-Node 0 HugePages_Surp:  %5d\n");
 }
 
+#define PAGESET                      \
+	"?    cpu: %d\n"             \
+	"?              count: %d\n" \
+	"?              high:  %d\n" \
+	"?              batch: %d\n" \
+	"?  vm stats threshold: %d\n"
+#define PAGESETS_4  PAGESET PAGESET PAGESET PAGESET
+#define PAGESETS_16 PAGESETS_4 PAGESETS_4 PAGESETS_4 PAGESETS_4
+
 TEST(zones, "buddyinfo, pagetypeinfo, zoneinfo: a column, a line, or what stands where")
 {
 	check("/proc/buddyinfo",
@@ -333,12 +342,7 @@ TEST(zones, "buddyinfo, pagetypeinfo, zoneinfo: a column, a line, or what stands
 				"         cma      %d\n"
 				"         protection: (%*\n"
 				"~      %-12s %d\n"
-				"?  pagesets\n"
-				"?    cpu: %d\n"
-				"?              count: %d\n"
-				"?              high:  %d\n"
-				"?              batch: %d\n"
-				"~  vm stats threshold: %d\n"
+				"?  pagesets\n" PAGESETS_16 "~  vm stats threshold: %d\n"
 				"?  node_unreclaimable:  %d\n"
 				"?  start_pfn:           %d\n"
 				"}\n");
@@ -459,31 +463,65 @@ TEST(machine, "stat, uptime, loadavg, cpuinfo, version, interrupts, devices ..."
 	check("/proc/mounts", "*%s /%* \n");
 }
 
+/* What the files about sets of CPUs say, by the number of those that are online. */
+static void check_cpus(long cpus)
+{
+	char path[128], all[32], map[32], own[32];
+	const struct {
+		const char *name, *want;
+	} files[] =
+		{
+			{"cpu/online", all},        {"cpu/possible", all},
+			{"cpu/present", all},       {"node/node0/cpulist", all},
+			{"node/node0/cpumap", map},
+		},
+	  of_each[] = {
+		  {"physical_package_id", " 0\n"}, {"die_id", " 0\n"},
+		  {"core_siblings", map},          {"core_siblings_list", all},
+		  {"package_cpus", map},           {"package_cpus_list", all},
+	  };
+	static const char *const own_id[] = {"core_id", "core_cpus_list", "thread_siblings_list"};
+	static const char *const own_map[] = {"core_cpus", "thread_siblings"};
+
+	snprintf(all, sizeof(all), cpus > 1 ? " 0-%ld\n" : " %ld\n", cpus - 1);
+	snprintf(map, sizeof(map), " %lx\n", (1L << cpus) - 1);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/%s", files[i].name);
+		check(path, files[i].want);
+	}
+	for (long cpu = 0; cpu < cpus; cpu++) {
+		int at = snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/topology/",
+				  cpu);
+
+		for (size_t i = 0; i < sizeof(of_each) / sizeof(of_each[0]); i++) {
+			strcpy(path + at, of_each[i].name);
+			check(path, of_each[i].want);
+		}
+		snprintf(own, sizeof(own), " %ld\n", cpu);
+		for (size_t i = 0; i < sizeof(own_id) / sizeof(own_id[0]); i++) {
+			strcpy(path + at, own_id[i]);
+			check(path, own);
+		}
+		snprintf(own, sizeof(own), " %lx\n", 1L << cpu);
+		for (size_t i = 0; i < sizeof(own_map) / sizeof(own_map[0]); i++) {
+			strcpy(path + at, own_map[i]);
+			check(path, own);
+		}
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/online", cpu);
+		if (cpu) /* the first one has none: it stays */
+			check(path, " 1\n");
+	}
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld", cpus);
+	CHECK_ERRNO(access(path, F_OK), ENOENT);
+}
+
 TEST(sysfs, "/sys: what lscpu and other tools read about CPUs, the node, huge pages")
 {
 	static const char *const ones[][2] = {
-		{"cpu/online", " 0\n"},
-		{"cpu/possible", " 0\n"},
-		{"cpu/present", " 0\n"},
-		{"cpu/offline", " \n"},
-		{"cpu/isolated", " \n"},
-		{"cpu/kernel_max", " %d\n"},
-		{"cpu/cpu0/topology/core_id", " 0\n"},
-		{"cpu/cpu0/topology/physical_package_id", " 0\n"},
-		{"cpu/cpu0/topology/die_id", " 0\n"},
-		{"cpu/cpu0/topology/core_cpus", " 1\n"},
-		{"cpu/cpu0/topology/core_cpus_list", " 0\n"},
-		{"cpu/cpu0/topology/core_siblings", " 1\n"},
-		{"cpu/cpu0/topology/core_siblings_list", " 0\n"},
-		{"cpu/cpu0/topology/thread_siblings", " 1\n"},
-		{"cpu/cpu0/topology/thread_siblings_list", " 0\n"},
-		{"node/online", " 0\n"},
-		{"node/possible", " 0\n"},
-		{"node/has_cpu", " 0\n"},
-		{"node/has_memory", " 0\n"},
-		{"node/has_normal_memory", " 0\n"},
-		{"node/node0/cpulist", " 0\n"},
-		{"node/node0/cpumap", " 1\n"},
+		{"cpu/offline", " \n"},           {"cpu/isolated", " \n"},
+		{"cpu/kernel_max", " %d\n"},      {"node/online", " 0\n"},
+		{"node/possible", " 0\n"},        {"node/has_cpu", " 0\n"},
+		{"node/has_memory", " 0\n"},      {"node/has_normal_memory", " 0\n"},
 		{"node/node0/distance", " 10\n"},
 	};
 	char path[128];
@@ -493,6 +531,7 @@ TEST(sysfs, "/sys: what lscpu and other tools read about CPUs, the node, huge pa
 		snprintf(path, sizeof(path), "/sys/devices/system/%s", ones[i][0]);
 		check(path, ones[i][1]);
 	}
+	check_cpus(sysconf(_SC_NPROCESSORS_ONLN));
 	check("/sys/kernel/mm/transparent_hugepage/enabled", " always madvise [never]\n");
 	check("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", " 2097152\n");
 	OK(stat("/sys/devices/system/cpu", &st));
