@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <termios.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -294,6 +295,7 @@ int main(int argc, char **argv)
 	printf("# utest: %d passed, %d failed, %d skipped\n", passed, failed, skipped);
 	fflush(stdout);
 	if (first) {
+		tcdrain(STDOUT_FILENO); /* before the log says that it is over */
 		sync();
 		reboot(RB_POWER_OFF);
 		for (;;)
