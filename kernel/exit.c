@@ -232,6 +232,7 @@ static void exit_notify(struct task *t)
 	unsigned long irq;
 	LIST_HEAD(dead);
 
+	signal_prepare(2);
 	irq = spin_lock_irqsave(&tasklist_lock);
 	is_leader = p->leader == t;
 	spin_lock(&p->siglock);

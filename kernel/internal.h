@@ -109,6 +109,8 @@ static inline int exit_info(int status, int *si_status)
 		return CLD_EXITED;
 	return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
 }
+/* Before locks are taken under which n signals with a siginfo are sent; not if their sender is NULL. */
+void signal_prepare(unsigned int n);
 void recalc_sigpending(struct task *t); /* _locked: TWORK_SIGNAL from what is pending */
 struct k_sigaction get_action(struct process *p, int sig);
 void set_current_blocked(sigset_t newmask);

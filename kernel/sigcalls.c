@@ -190,10 +190,21 @@ static int kill_one(struct process *p, int sig, const siginfo_t *info)
 
 static int kill_pid(pid_t pid, int sig, const siginfo_t *info)
 {
+	signal_prepare(1);
 	guard_irq(&tasklist_lock);
 	struct task *t = task_find_locked(pid); /* a thread's id means its process */
 
 	return t ? kill_one(t->proc, sig, info) : -ESRCH;
+}
+
+static unsigned int pgrp_size(pid_t pgid)
+{
+	unsigned int n = 0;
+	struct process *p;
+
+	guard_irq(&tasklist_lock);
+	for_each_in_pgrp(p, pgid) n++;
+	return n;
 }
 
 static int kill_pgrp(pid_t pgid, int sig, const siginfo_t *info)
@@ -202,6 +213,7 @@ static int kill_pgrp(pid_t pgid, int sig, const siginfo_t *info)
 	struct process *p;
 	int err = -ESRCH;
 
+	signal_prepare(pgrp_size(pgid));
 	guard_irq(&tasklist_lock);
 	for_each_in_pgrp(p, pgid)
 	{
@@ -217,6 +229,7 @@ static int kill_all(int sig, const siginfo_t *info)
 	int ret = 0, tried = 0;
 	struct process *p;
 
+	signal_prepare(nr_threads_all());
 	guard_irq(&tasklist_lock);
 	list_for_each_entry(p, &all_processes, all_node) {
 		int err;
@@ -266,6 +279,7 @@ static int send_specific(pid_t tgid, pid_t tid, int sig, const siginfo_t *info)
 		return -ESRCH;
 	if (tgid <= 0 || t->proc->pid == tgid) {
 		err = t->proc == current->proc ? 0 : may_signal(sig, &t->cred, t->proc);
+		signal_prepare(1);
 		if (!err && sig)
 			err = send_sig_task(t, sig, info);
 	}

@@ -54,6 +54,7 @@ void notify_parent_stopped(struct process *p, int why)
 	struct k_sigaction ka;
 	siginfo_t info;
 
+	signal_prepare(1);
 	guard_irq(&tasklist_lock);
 	parent = p->parent;
 	if (!parent || p->zombie)

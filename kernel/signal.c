@@ -38,6 +38,16 @@ struct sigqueue {
 
 static struct kmem_cache *sigqueue_cache;
 
+/* Signals are sent under siglock, which interrupt handlers take. What such a lock is held over must not
+ * wait for locks that a handler can find taken on its own CPU, and the allocator's are. So sigqueues are
+ * taken from here, and senders fill it up before they take the lock. Between that and the sending a CPU
+ * does nothing else, and two is the most that a sender needs (exit: for its parent, and for who takes
+ * its children), but for a group's: so none is ever short because of another. */
+#define SPARE_KEPT (2u * NR_CPUS)
+static spinlock_t spare_lock = SPINLOCK_INIT(LOCK_SIGQUEUE);
+static LIST_HEAD(spare_sigqueues); /* (spare_lock) */
+static unsigned int nr_spare;      /* (spare_lock) */
+
 /* Faults come before what others sent: their handler must see the registers of the fault. */
 #define SYNCHRONOUS_MASK                                                           \
 	(sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGILL) | sigmask(SIGTRAP) | \
@@ -47,6 +57,49 @@ void signal_init(void)
 {
 	sigqueue_cache =
 		kmem_cache_create("sigqueue", sizeof(struct sigqueue), 0, SLAB_PANIC, NULL);
+}
+
+static void spare_put(struct sigqueue *q)
+{
+	guard_irq(&spare_lock);
+	list_add(&q->link, &spare_sigqueues);
+	nr_spare++;
+}
+
+static struct sigqueue *spare_take(void)
+{
+	struct sigqueue *q;
+
+	guard_irq(&spare_lock);
+	if (list_empty(&spare_sigqueues))
+		return NULL;
+	q = list_first_entry(&spare_sigqueues, struct sigqueue, link);
+	list_del(&q->link);
+	nr_spare--;
+	return q;
+}
+
+static void spare_trim(unsigned int to)
+{
+	struct sigqueue *q;
+
+	while (READ_ONCE(nr_spare) > to && (q = spare_take()))
+		kmem_cache_free(sigqueue_cache, q);
+}
+
+void signal_prepare(unsigned int n)
+{
+	struct sigqueue *q;
+
+	while (READ_ONCE(nr_spare) < SPARE_KEPT + n &&
+	       (q = kmem_cache_alloc(sigqueue_cache, GFP_ATOMIC | __GFP_NOWARN)))
+		spare_put(q);
+	spare_trim(2 * SPARE_KEPT + n);
+}
+
+void signals_settle(void)
+{
+	spare_trim(0);
 }
 
 /* ---- what is pending ------------------------------------------------------------------- */
@@ -99,7 +152,7 @@ static void sigqueue_free(struct sigqueue *q)
 {
 	list_del(&q->link);
 	__atomic_fetch_sub(&q->owner->nr_sigqueue, 1, __ATOMIC_RELAXED);
-	kmem_cache_free(sigqueue_cache, q);
+	spare_put(q);
 }
 
 void signals_release_pending(struct sigpending *p)
@@ -288,7 +341,7 @@ static int queue_info(struct process *p, struct sigpending *pending, int sig, co
 	if (!info)
 		return 0;
 	if (p->nr_sigqueue < p->rlim[RLIMIT_SIGPENDING].cur || (sig < SIGRTMIN && from_kernel))
-		q = kmem_cache_alloc(sigqueue_cache, GFP_ATOMIC | __GFP_NOWARN);
+		q = spare_take();
 	if (!q)
 		return sig >= SIGRTMIN && info && info->si_code != SI_USER ? -EAGAIN : 0;
 	q->owner = p;
@@ -367,6 +420,7 @@ void force_sig_info(int sig, siginfo_t *info)
 	struct process *p = t->proc;
 	struct k_sigaction *ka = &p->action[sig - 1];
 
+	signal_prepare(1);
 	guard_irq(&p->siglock);
 	if ((t->blocked & sigmask(sig)) || ka->handler == SIG_IGN) {
 		ka->handler = SIG_DFL;

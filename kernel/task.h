@@ -227,6 +227,7 @@ void task_init(void); /* the boot thread becomes pid 0 */
 void start_init(void);
 /* Frees what exited threads left behind; the ledger calls it before it compares. */
 void task_reap_dead(void);
+void signals_settle(void); /* the same for what is kept for signals to come */
 /* A session's leader exits: the terminal's driver gives the terminal up (SIGHUP to its foreground). */
 extern void (*tty_session_exit_hook)(struct process *leader);
 /* A terminal's device number and foreground group, for /proc/PID/stat. tasklist_lock held. NULL if

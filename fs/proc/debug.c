@@ -140,6 +140,7 @@ static int ledger_open(struct inode *inode __unused, struct file *f)
 	page_alloc_check();
 	slab_check();
 	task_reap_dead();
+	signals_settle();
 	ledger_settle();
 	return seq_open(f, ledger_show, NULL);
 }

@@ -48,7 +48,8 @@ enum lock_class {
 	LOCK_ZONE,
 	LOCK_WAITQ, /* a wait queue */
 	LOCK_TIMER,
-	LOCK_RQ,   /* a CPU's run queue (nests: by CPU number) */
-	LOCK_LEAF, /* nothing is ever taken inside */
+	LOCK_RQ,       /* a CPU's run queue (nests: by CPU number) */
+	LOCK_SIGQUEUE, /* spare sigqueues */
+	LOCK_LEAF,     /* nothing is ever taken inside */
 	NR_LOCK_CLASSES
 };

@@ -199,6 +199,7 @@ static void settle(struct ledger *l, unsigned long kstack)
 
 	for (;;) {
 		task_reap_dead();
+		signals_settle();
 		ledger_settle();
 		ledger_read(l);
 		if (l->kstack <= kstack || ktime_get() >= end)
