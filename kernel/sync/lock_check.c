@@ -9,8 +9,10 @@
  *     where class_nests() says so. A trylock cannot wait and is exempt.
  *  2. No lock is taken twice by one thread.
  *  3. A class that an interrupt handler takes must never be taken with interrupts on: the handler
- *     could come on the same CPU and wait for ever. Locks that the interrupted thread holds do not
- *     count for rule 1 inside the handler: rule 3 makes that safe.
+ *     could come on the same CPU and wait for ever. Nor may one that is taken inside a lock of
+ *     such a class: another CPU could hold the outer one and wait for the inner, whose holder here
+ *     is interrupted by a handler that waits for the outer. Locks that the interrupted thread holds
+ *     do not count for rule 1 inside the handler: rule 3 makes that safe.
  *  4. Nothing sleeps while a spinlock is held or in a handler (might_sleep()).
  *  5. A class that is held while other CPUs are called and waited for (smp_call_mask()) must never be
  *     waited for with interrupts off: the CPU that does would not answer.
@@ -51,11 +53,22 @@ static void check_use(enum lock_class cls, u8 use)
 		      cls);
 }
 
-static void check_irq_use(enum lock_class cls, unsigned int how)
+static bool holds_irq_lock(const struct thread *t)
+{
+	for (int i = 0; i < t->nr_held; i++)
+		if (READ_ONCE(class_use[t->held[i].class]) & CLASS_IN_IRQ)
+			return true;
+	return false;
+}
+
+static void check_irq_use(const struct thread *t, enum lock_class cls, unsigned int how)
 {
 	u8 off = how & LOCK_TRY ? 0 : CLASS_IRQS_OFF;
 
-	check_use(cls, in_irq() ? CLASS_IN_IRQ | off : irqs_disabled() ? off : CLASS_IRQS_ON);
+	if (in_irq() || (off && holds_irq_lock(t)))
+		check_use(cls, CLASS_IN_IRQ | off);
+	else
+		check_use(cls, irqs_disabled() ? off : CLASS_IRQS_ON);
 }
 
 void lock_check_call(void)
@@ -89,7 +102,7 @@ void lock_check_acquire(enum lock_class cls, const void *lock, unsigned int how)
 		if (t->held[i].lock == lock)
 			panic("lock %pS %p of class %d is taken twice", lock, lock, cls);
 	if (how & LOCK_SPIN)
-		check_irq_use(cls, how);
+		check_irq_use(t, cls, how);
 	if (!(how & LOCK_TRY))
 		check_order(t, cls, lock);
 	if (t->nr_held == (int)ARRAY_SIZE(t->held))
