@@ -68,6 +68,7 @@ CRASHES = {
     "lock_twice": ["is taken twice"],
     "lock_not_held": ["is released but not held"],
     "lock_irq": ["is taken in an interrupt handler and with interrupts on"],
+    "lock_irq_inside": ["is taken in an interrupt handler and with interrupts on"],
     "lock_call": ["is waited for with interrupts off, and held while other CPUs are called"],
     "sleep_atomic": ["sleeping in atomic context"],
     "kernel_touches_user": [r"\(SMAP\)", r"error_code\(0x0001\)", r"pte.* present rw user"] + LEAF,

@@ -185,8 +185,7 @@ static void lock_timer_fn(struct timer *t __unused)
 	guard_spin(&irq_lock);
 }
 
-/* Taken by a handler, then where that handler may come. */
-static void crash_lock_irq(void)
+static void take_irq_lock_in_handler(void)
 {
 	static struct timer timer;
 
@@ -194,7 +193,25 @@ static void crash_lock_irq(void)
 	timer_start(&timer, ktime_get());
 	while (READ_ONCE(timer.queued))
 		cpu_relax();
+}
+
+/* Taken by a handler, then where that handler may come. */
+static void crash_lock_irq(void)
+{
+	take_irq_lock_in_handler();
 	guard_spin(&irq_lock);
+}
+
+/* The same for a lock that is waited for while a handler's is held. */
+static void crash_lock_irq_inside(void)
+{
+	static spinlock_t inner = SPINLOCK_INIT(LOCK_LEAF);
+
+	spin_lock(&inner);
+	spin_unlock(&inner);
+	take_irq_lock_in_handler();
+	guard_irq(&irq_lock);
+	spin_lock(&inner);
 }
 
 /* Waited for with interrupts off, then held while others are to answer an interrupt. */
@@ -321,6 +338,7 @@ static const struct crash {
 	{"lock_twice", crash_lock_twice},
 	{"lock_not_held", crash_lock_not_held},
 	{"lock_irq", crash_lock_irq},
+	{"lock_irq_inside", crash_lock_irq_inside},
 	{"lock_call", crash_lock_call},
 	{"sleep_atomic", crash_sleep_atomic},
 	{"kernel_touches_user", crash_kernel_touches_user},
