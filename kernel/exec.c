@@ -329,8 +329,8 @@ static void exec_commit(struct exec *e, struct task *t)
 	t->personality = e->personality;
 	t->randomized = e->prog.layout != LAYOUT_FIXED;
 	set_comm(t, e->filename);
+	t->proc->did_exec = true; /* before the end of a pipe tells that it has */
 	files_close_on_exec(t->files);
-	t->proc->did_exec = true;
 	start_registers(e, t);
 }
 
