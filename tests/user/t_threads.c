@@ -39,27 +39,17 @@ static void burn_us(long us)
 
 static int nr_cpus(void)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	return sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+	return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* The calling thread runs on the n-th of the processors that it may use. */
-static void pin(int n)
+/* The calling thread runs on that processor. */
+static void pin(int cpu)
 {
-	cpu_set_t may, one;
+	cpu_set_t one;
 
-	CPU_ZERO(&may);
-	OK(sched_getaffinity(0, sizeof(may), &may));
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		if (!CPU_ISSET(cpu, &may) || n--)
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		OK(sched_setaffinity(0, sizeof(one), &one));
-		return;
-	}
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	OK(sched_setaffinity(0, sizeof(one), &one));
 }
 
 /* ---- exit ---- */
@@ -125,32 +115,39 @@ TEST(exit_order, "a process that is over while one of its threads is still on it
 	CHECK_ERRNO(wait(NULL), ECHILD);
 }
 
-static void *exits_later(void *arg)
+static void *exits_when_told(void *fd)
 {
-	ut_msleep(30);
+	char c;
+
+	CHECK_EQ(read(*(int *)fd, &c, 1), 1);
 	syscall(SYS_exit, 3);
-	return arg;
+	return NULL;
+}
+
+static pid_t leader_exits(int fd)
+{
+	return CHILD({
+		pthread_t t;
+
+		start(&t, exits_when_told, &fd);
+		syscall(SYS_exit, 5);
+	});
 }
 
 TEST(leader_first,
      "a process that is over when its first thread is, or that cannot be signalled then")
 {
-	pid_t pid = CHILD({
-		pthread_t t;
+	int fd[2];
+	pid_t pid;
 
-		start(&t, exits_later, NULL);
-		syscall(SYS_exit, 5);
-	});
+	OK(pipe(fd));
+	pid = leader_exits(fd[0]);
 	ut_wait_state(pid, 'Z');
 	CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	CHECK_EQ(write(fd[1], "", 1), 1);
 	CHECK_EXIT(pid, 3);
 
-	pid = CHILD({
-		pthread_t t;
-
-		start(&t, exits_later, NULL);
-		syscall(SYS_exit, 5);
-	});
+	pid = leader_exits(fd[0]);
 	ut_wait_state(pid, 'Z');
 	OK(kill(pid, SIGTERM));
 	CHECK_SIGNALED(pid, SIGTERM);
@@ -383,14 +380,56 @@ TEST(timers, "one timer set by several threads at once that is then lost, or goe
 	CHECK_EQ(taken, 1);
 }
 
-static volatile int stop_spinning;
+static volatile int spinning, stop_spinning;
 
 static void *spins(void *arg)
 {
 	pin((int)(long)arg);
+	spinning = 1;
 	while (!stop_spinning)
 		;
 	return NULL;
+}
+
+/* What /proc/interrupts says of processor 1; -1 if there is no such line. */
+static long interrupts(const char *name)
+{
+	char line[512];
+	long n = -1;
+	FILE *f = fopen("/proc/interrupts", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, name))
+			sscanf(strstr(line, name) + strlen(name), "%*d %ld", &n);
+	if (f)
+		fclose(f);
+	return n;
+}
+
+TEST(reaches_user_mode, "a signal to who runs on another processor that waits for the tick there")
+{
+	const int rounds = 40;
+	long before, after;
+	pthread_t t;
+
+	if (nr_cpus() < 2)
+		SKIP("one processor");
+	signal(SIGUSR1, take);
+	pin(0);
+	start(&t, spins, (void *)1L);
+	while (!spinning)
+		ut_msleep(1);
+	before = interrupts("RES:");
+	for (int i = 1; i <= rounds; i++) {
+		CHECK_EQ(pthread_kill(t, SIGUSR1), 0);
+		while (taken < i)
+			sched_yield();
+	}
+	after = interrupts("RES:");
+	stop_spinning = 1;
+	pthread_join(t, NULL);
+	if (before < 0 || after < before + rounds / 2)
+		FAIL("%ld rescheduling interrupts, then %ld", before, after);
 }
 
 /* ---- clocks ---- */
