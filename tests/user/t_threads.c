@@ -348,8 +348,9 @@ static void *sets_timers(void *arg)
 {
 	unsigned seed = (unsigned)(long)arg;
 	struct itimerval it, old;
+	long end = now_us(CLOCK_MONOTONIC) + 1000000;
 
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < 3000 && now_us(CLOCK_MONOTONIC) < end; i++) {
 		it.it_value = (struct timeval){0, 1 + rand_r(&seed) % 300};
 		it.it_interval = (struct timeval){0, rand_r(&seed) % 2 * 100};
 		CHECK_EQ(setitimer(ITIMER_REAL, &it, &old), 0);
