@@ -122,6 +122,7 @@ static int get_key(u32 __user *uaddr, bool shared, struct futex_key *key)
  * bucket NULL, or gets the lock: so that is the last thing that is written. */
 static void wake_waiter(struct waiter *w)
 {
+	assert_spin_held(&w->bucket->lock);
 	list_del(&w->link);
 	thread_wake(w->thread);
 	__atomic_store_n(&w->bucket, NULL, __ATOMIC_RELEASE);
@@ -133,6 +134,7 @@ static int wake_locked(struct bucket *b, const struct futex_key *key, int nr, u3
 	struct waiter *w, *next;
 	int woken = 0;
 
+	assert_spin_held(&b->lock);
 	list_for_each_entry_safe(w, next, &b->waiters, link) {
 		if (!same_key(&w->key, key) || !(w->bitset & bitset))
 			continue;
@@ -321,6 +323,8 @@ static int requeue_locked(const struct pair *p, int nr_wake, int nr_move)
 	struct waiter *w, *next;
 	int n = 0;
 
+	assert_spin_held(&p->b[0]->lock);
+	assert_spin_held(&p->b[1]->lock);
 	list_for_each_entry_safe(w, next, &p->b[0]->waiters, link) {
 		if (!same_key(&w->key, &p->key[0]))
 			continue;

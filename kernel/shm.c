@@ -131,6 +131,7 @@ static struct shm_segment *find_index_locked(int index)
 {
 	struct shm_segment *s;
 
+	assert_spin_held(&shm_lock);
 	list_for_each_entry(s, &segments, node)
 		if (index_of(s) == index)
 			return s;
@@ -141,6 +142,7 @@ static struct shm_segment *find_key_locked(int key)
 {
 	struct shm_segment *s;
 
+	assert_spin_held(&shm_lock);
 	list_for_each_entry(s, &segments, node)
 		if (key != IPC_PRIVATE && s->ds.perm.key == key)
 			return s;
@@ -172,6 +174,7 @@ static bool permitted(const struct shm_segment *s, unsigned int mode)
 /* Takes the segment from the list if nothing keeps it; the caller then frees it, unlocked. */
 static bool ends_locked(struct shm_segment *s)
 {
+	assert_spin_held(&shm_lock);
 	if (s->ds.nattch || !(s->ds.perm.mode & SHM_DEST))
 		return false;
 	list_del(&s->node);
@@ -281,6 +284,7 @@ static int enter_locked(struct shm_segment *s)
 	struct list_head *at = segments.next;
 	int index = 0;
 
+	assert_spin_held(&shm_lock);
 	for (; at != &segments; at = at->next, index++)
 		if (index_of(list_entry(at, struct shm_segment, node)) > index)
 			break;

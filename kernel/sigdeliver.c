@@ -74,6 +74,7 @@ static bool stop_participate(struct task *t)
 {
 	struct process *p = t->proc;
 
+	assert_spin_held(&p->siglock);
 	t->stop_pending = false;
 	if (p->group_stop_count > 0 && --p->group_stop_count == 0) {
 		p->stopped = true;
@@ -95,6 +96,7 @@ static void start_group_stop(struct process *p, int sig)
 {
 	struct task *t;
 
+	assert_spin_held(&p->siglock);
 	if (!current->stop_dequeued || p->group_exit || p->group_exec)
 		return; /* SIGCONT or SIGKILL came in between */
 	if (p->group_stop_count > 0 || p->stopped)

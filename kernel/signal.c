@@ -190,6 +190,7 @@ void signal_drop_ignored(struct process *p, sigset_t mask)
 {
 	struct task *t;
 
+	assert_spin_held(&p->siglock);
 	remove_everywhere(p, mask);
 	list_for_each_entry(t, &p->threads, thread_node)
 		recalc_sigpending(t);
@@ -614,6 +615,7 @@ int dequeue_signal_locked(sigset_t mask, siginfo_t *info)
 	struct sigpending *pending = &t->pending;
 	int sig = first_signal(pending->signal & ~mask);
 
+	assert_spin_held(&t->proc->siglock);
 	if (!sig) {
 		pending = &t->proc->shared_pending;
 		sig = first_signal(pending->signal & ~mask);
