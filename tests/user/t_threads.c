@@ -231,7 +231,9 @@ static void *execs(void *arg)
 
 TEST(exec_among_threads, "exec while other threads fault, fork, sleep, exec or exit")
 {
-	for (int round = 0; round < 24; round++) {
+	long end = now_us(CLOCK_MONOTONIC) + 8000000;
+
+	for (int round = 0; round < 24 && now_us(CLOCK_MONOTONIC) < end; round++) {
 		pid_t pid = CHILD({
 			pthread_t t;
 
@@ -258,7 +260,9 @@ static void *exits_group(void *arg)
 
 TEST(exit_group_among_threads, "exit_group or SIGKILL while other threads fault, fork and sleep")
 {
-	for (int round = 0; round < 24; round++) {
+	long end = now_us(CLOCK_MONOTONIC) + 8000000;
+
+	for (int round = 0; round < 24 && now_us(CLOCK_MONOTONIC) < end; round++) {
 		pid_t pid = CHILD({
 			pthread_t t;
 
