@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mallocstress: processes that allocate, fill, move, check and free blocks of random sizes.
+ * mallocstress: processes and threads that allocate, fill, move, check and free blocks of random sizes.
  *
- *	mallocstress [-p PROCESSES] [-n STEPS] [-m MIB] [-S SEED]
+ *	mallocstress [-p PROCESSES] [-t THREADS] [-n STEPS] [-m MIB] [-S SEED]
  *
  * Each block is filled with a pattern made of its address, its length and a number of its own; a
  * page that was lost, mixed up, shared by mistake or not zeroed shows when the block is checked.
- * Every thousand steps a process forks a child that checks what it inherited, changes it, and
+ * Every thousand steps a thread forks a child that checks what it inherited, changes it, and
  * goes. Exits with 0 when nothing was wrong.
  */
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +25,11 @@ struct block {
 	uint64_t key;
 };
 
-static struct block blocks[BLOCKS];
-static size_t held, limit = 8 << 20; /* bytes of one process */
-static uint64_t seed = 1;
+static __thread struct block blocks[BLOCKS];
+static __thread size_t held;
+static __thread uint64_t seed = 1;
+static size_t limit = 8 << 20; /* bytes of one thread */
+static int steps = 5000;
 
 static uint64_t rnd(void)
 {
@@ -127,7 +130,7 @@ static void fork_and_check(void)
 	}
 }
 
-static void stress(int steps)
+static void stress(void)
 {
 	for (int i = 0; i < steps; i++) {
 		struct block *b = &blocks[rnd() % BLOCKS];
@@ -146,13 +149,45 @@ static void stress(int steps)
 			release(&blocks[i]);
 }
 
+static void *run_thread(void *arg)
+{
+	seed = *(uint64_t *)arg;
+	stress();
+	return NULL;
+}
+
+/* A process with so many threads, the first of which it is itself. */
+static void run_process(uint64_t first, int threads)
+{
+	struct {
+		pthread_t id;
+		uint64_t seed;
+	} *t = calloc((size_t)threads, sizeof(*t));
+
+	for (int i = 0; t && i < threads; i++) {
+		t[i].seed = (first + (uint64_t)i * 1000) * 0x9e3779b97f4a7c15ULL | 1;
+		if (i && pthread_create(&t[i].id, NULL, run_thread, &t[i].seed)) {
+			perror("pthread_create");
+			exit(1);
+		}
+	}
+	if (!t)
+		exit(1);
+	run_thread(&t[0].seed);
+	for (int i = 1; i < threads; i++)
+		pthread_join(t[i].id, NULL);
+	exit(0);
+}
+
 int main(int argc, char **argv)
 {
-	int processes = 2, steps = 5000, opt, status, bad = 0;
+	int processes = 2, threads = 1, opt, status, bad = 0;
 
-	while ((opt = getopt(argc, argv, "p:n:m:S:")) != -1) {
+	while ((opt = getopt(argc, argv, "p:t:n:m:S:")) != -1) {
 		if (opt == 'p')
 			processes = atoi(optarg);
+		else if (opt == 't')
+			threads = atoi(optarg);
 		else if (opt == 'n')
 			steps = atoi(optarg);
 		else if (opt == 'm')
@@ -163,16 +198,15 @@ int main(int argc, char **argv)
 			return 1;
 	}
 	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
-	printf("mallocstress: %d processes, %d steps each, at most %zu MiB each, seed %lu\n",
-	       processes, steps, limit >> 20, (unsigned long)seed);
+	if (threads < 1)
+		return 1;
+	printf("mallocstress: %d processes of %d threads, %d steps each, at most %zu MiB each, seed %lu\n",
+	       processes, threads, steps, limit >> 20, (unsigned long)seed);
 	for (int i = 0; i < processes; i++) {
 		pid_t pid = fork();
 
-		if (pid == 0) {
-			seed = (seed + (uint64_t)i) * 0x9e3779b97f4a7c15ULL | 1;
-			stress(steps);
-			exit(0);
-		}
+		if (pid == 0)
+			run_process(seed + (uint64_t)i, threads);
 		if (pid < 0) {
 			perror("fork");
 			bad = 1;
