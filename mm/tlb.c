@@ -40,7 +40,6 @@
  */
 #include <kernel/lib/cmdline.h>
 #include <kernel/lib/init.h>
-#include <kernel/x86/irqflags.h>
 #include <kernel/x86/smp.h>
 #include <kernel/x86/tlb.h>
 #include <mm/filemap.h>
@@ -77,18 +76,17 @@ static void flush_local(vaddr_t start, vaddr_t end)
 }
 
 /* The running CPU, which has mm loaded, is to be at least at gen, of which the range was [start, end).
- * Interrupts off, or nobody else flushes for this CPU meanwhile. */
-static void catch_up(struct mm_struct *mm, long gen, vaddr_t start, vaddr_t end)
+ * A request that interrupts this may leave a gen behind that is too low, never one that is too high: it
+ * is written before the flush, and the request flushes what it is about itself. */
+static __always_inline void catch_up(struct mm_struct *mm, long gen, vaddr_t start, vaddr_t end)
 {
-	struct tlb_state *ts = this_cpu_ptr(&tlb_state);
+	long at = this_cpu_read(tlb_state.gen);
 
-	if (ts->gen >= gen)
-		return;
-	if (likely(ts->gen == gen - 1)) {
-		ts->gen = gen;
+	if (likely(at == gen - 1)) {
+		this_cpu_write(tlb_state.gen, gen);
 		flush_local(start, end);
-	} else {
-		ts->gen = atomic_long_read(&mm->tlb_gen);
+	} else if (at < gen) {
+		this_cpu_write(tlb_state.gen, atomic_long_read(&mm->tlb_gen));
 		flush_all();
 	}
 }
@@ -128,9 +126,9 @@ static void tlb_request_run(void *arg)
 }
 
 /* The CPUs other than this one that must be told: all that have mm loaded, or only those that use it. */
-static u64 cpus_to_tell(const struct mm_struct *mm, bool lazy_too)
+static inline u64 cpus_to_tell(const struct mm_struct *mm, bool lazy_too)
 {
-	u64 mask = __atomic_load_n(&mm->cpu_mask, __ATOMIC_SEQ_CST) & other_cpus();
+	u64 mask = __atomic_load_n(&mm->cpu_mask, __ATOMIC_SEQ_CST) & ~BIT(smp_processor_id());
 
 	if (likely(!mask) || lazy_too)
 		return mask;
@@ -140,15 +138,16 @@ static u64 cpus_to_tell(const struct mm_struct *mm, bool lazy_too)
 	return mask;
 }
 
-/* Other CPUs that have mm loaded forget the range. Waits until they have. */
-static void tlb_shootdown(struct tlb_request *r, bool lazy_too)
+/* Other CPUs forget the range. Waits until they have. */
+static __noinline void tlb_shootdown(u64 others, struct mm_struct *mm, vaddr_t start, vaddr_t end,
+				     long gen)
 {
-	u64 others = cpus_to_tell(r->mm, lazy_too);
+	struct tlb_request r = {mm, start, end, gen};
 
-	if (likely(!others) || drop_requests)
+	if (drop_requests)
 		return;
 	count_event(TLB_REMOTE_FLUSH);
-	smp_call_mask(others, tlb_request_run, r);
+	smp_call_mask(others, tlb_request_run, &r);
 }
 
 void tlb_leave_lazy(struct mm_struct *mm)
@@ -164,15 +163,14 @@ void tlb_leave_lazy(struct mm_struct *mm)
 
 static void flush_range(struct mm_struct *mm, vaddr_t start, vaddr_t end, bool tables)
 {
-	struct tlb_request r = {mm, start, end, atomic_long_add_return(1, &mm->tlb_gen)};
+	long gen = atomic_long_add_return(1, &mm->tlb_gen);
+	u64 others;
 
-	if (this_cpu_read(tlb_state.mm) == mm) {
-		unsigned long flags = local_irq_save();
-
-		catch_up(mm, r.gen, start, end);
-		local_irq_restore(flags);
-	}
-	tlb_shootdown(&r, tables);
+	if (this_cpu_read(tlb_state.mm) == mm)
+		catch_up(mm, gen, start, end);
+	others = cpus_to_tell(mm, tables);
+	if (unlikely(others))
+		tlb_shootdown(others, mm, start, end, gen);
 }
 
 void tlb_flush_range(struct mm_struct *mm, vaddr_t start, vaddr_t end)
