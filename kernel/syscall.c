@@ -58,4 +58,5 @@ void syscall_dispatch(struct trapframe *tf)
 						 (long)tf->r10, (long)tf->r8, (long)tf->r9);
 	else
 		tf->rax = (u64)no_such_call(nr);
+	lock_check_none_held();
 }

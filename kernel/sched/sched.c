@@ -52,6 +52,7 @@
 #include <kernel/x86/irqflags.h>
 #include <kernel/x86/smp.h>
 #include <kernel/x86/switch.h>
+#include <kernel/x86/uaccess.h>
 
 /* A waking thread preempts one that is ahead of it by this much: about the cost of some thirty
  * switches, so that switching stays under 3 % of the time. */
@@ -455,10 +456,13 @@ static void put_prev(struct run_queue *rq, struct thread *prev)
 void might_sleep(void)
 {
 	const struct thread *t = current_thread();
+	/* While it boots, the idle thread has them off. */
+	bool off = irqs_disabled() && t != this_cpu_ptr(&run_queue)->idle;
 
-	if (t && (t->nr_spin_held || in_irq()))
-		panic("sleeping in atomic context: %d spinlocks held%s", t->nr_spin_held,
-		      in_irq() ? ", in an interrupt handler" : "");
+	if (t && (t->nr_spin_held || in_irq() || off || this_cpu_read(pagefault_disabled)))
+		panic("sleeping in atomic context: %d spinlocks held, interrupts %s%s%s",
+		      t->nr_spin_held, off ? "off" : "on", in_irq() ? ", in a handler" : "",
+		      this_cpu_read(pagefault_disabled) ? ", page faults disabled" : "");
 }
 #endif
 

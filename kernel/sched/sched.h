@@ -123,8 +123,8 @@ extern struct sched_hooks sched_hooks;
 void thread_init(struct thread *t, void (*fn)(void *arg), void *arg);
 
 /* Gives up the CPU. If the running thread's state is not THREAD_RUNNING (and no wake-up came in
- * between, and no signal is pending that the state admits), it sleeps until woken. Interrupts may
- * be on or off; they are as before afterwards. No spinlock held. */
+ * between, and no signal is pending that the state admits), it sleeps until woken. Interrupts are
+ * on, no spinlock is held. */
 void schedule(void);
 /* Ends the running thread: THREAD_DEAD, never returns; thread_dead hook is called from the next one. */
 void schedule_dead(void) __noreturn;

@@ -13,9 +13,10 @@
  *     such a class: another CPU could hold the outer one and wait for the inner, whose holder here
  *     is interrupted by a handler that waits for the outer. Locks that the interrupted thread holds
  *     do not count for rule 1 inside the handler: rule 3 makes that safe.
- *  4. Nothing sleeps while a spinlock is held or in a handler (might_sleep()).
+ *  4. Nothing sleeps while a spinlock is held, in a handler, or with interrupts off (might_sleep()).
  *  5. A class that is held while other CPUs are called and waited for (smp_call_mask()) must never be
  *     waited for with interrupts off: the CPU that does would not answer.
+ *  6. Who takes a lock releases it, and before it returns to user mode.
  *
  * Each thread records what it holds in itself; the per-class bits of rules 3 and 5 are set once and read
  * without a lock. Simplified against Linux's lockdep: the order is declared, not learned, so there
@@ -133,6 +134,15 @@ void lock_check_release(enum lock_class cls, const void *lock, unsigned int how)
 		return;
 	}
 	panic("lock %pS %p of class %d is released but not held", lock, lock, cls);
+}
+
+void lock_check_none_held(void)
+{
+	const struct thread *t = current_thread();
+
+	if (t->nr_held)
+		panic("lock %pS %p of class %d is held at the end of a system call",
+		      t->held[0].lock, t->held[0].lock, t->held[0].class);
 }
 
 bool lock_check_held(const void *lock)

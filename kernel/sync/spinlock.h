@@ -41,7 +41,8 @@ static inline void spin_lock_init(spinlock_t *l, enum lock_class cls)
 void lock_check_acquire(enum lock_class cls, const void *lock, unsigned int how);
 void lock_check_release(enum lock_class cls, const void *lock, unsigned int how);
 bool lock_check_held(const void *lock);
-void lock_check_call(void); /* other CPUs are about to be called */
+void lock_check_none_held(void); /* at the end of a system call */
+void lock_check_call(void);      /* other CPUs are about to be called */
 #else
 static inline void lock_check_acquire(enum lock_class cls, const void *lock, unsigned int how)
 {
@@ -50,6 +51,9 @@ static inline void lock_check_acquire(enum lock_class cls, const void *lock, uns
 static inline void lock_check_release(enum lock_class cls, const void *lock, unsigned int how)
 {
 	(void)cls, (void)lock, (void)how;
+}
+static inline void lock_check_none_held(void)
+{
 }
 static inline bool lock_check_held(const void *lock)
 {

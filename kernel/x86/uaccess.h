@@ -22,7 +22,7 @@ static inline bool access_ok(const void __user *p, size_t n)
 }
 
 /* While it is above 0, a fault on user memory fails at once. A per-CPU count will do: nothing sleeps
- * meanwhile. */
+ * meanwhile (might_sleep() looks). */
 DECLARE_PER_CPU(int, pagefault_disabled);
 
 static inline void pagefault_disable(void)
