@@ -15,7 +15,8 @@
  *
  * The sum is kept as one atomic and a delta a CPU, which is folded in when it passes
  * COMMIT_BATCH pages; whoever needs the sum adds the deltas of all CPUs. A charge is added first and
- * taken back if the sum is then too high: two that come at once may both be refused, but not both pass.
+ * taken back if the sum is then too high: two that come at once may both be refused, but not
+ * both pass, give or take a batch that a CPU is just folding in.
  *
  * mm->committed is the space's part; at its end all of that is given back.
  */

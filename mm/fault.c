@@ -37,6 +37,13 @@
  * was read before (f->orig) must still be there; if not, somebody else has done something, and the
  * access is simply tried again.
  *
+ * So what two threads' faults in different vmas have in common is: tree_lock, for one look-up; the page
+ * table, if their addresses lie in the same 2 MiB, for the change of the entry; counters, each one
+ * atomic instruction. Pages and tables come from the CPU's own lists. mmap_lock is not touched, so that
+ * a long mmap or munmap holds up only the faults in the very vma that it changes, and the first write
+ * to each vma. Two faults in one vma share its lock for reading. (tests/kernel/t_parallel.c holds one
+ * thread in the middle and lets another pass.)
+ *
  * Waiting: nothing that may take long is done with a lock held. A page that is not in the cache, or
  * locked, is waited for with no lock, and the fault starts again (fault_prepare_retry).
  *
