@@ -361,10 +361,16 @@ static u32 tty_poll(struct file *f, struct poll_table *pt)
 
 /* ---- ioctl --------------------------------------------------------------------------------- */
 
+/* With the lock: a driver that has taken the last bytes holds it until they are out. */
+static bool is_drained(struct tty *t)
+{
+	guard_irq(&t->lock);
+	return t->out_head == t->out_tail;
+}
+
 static int wait_drained(struct tty *t)
 {
-	return wait_event_interruptible(t->write_wait,
-					READ_ONCE(t->out_head) == READ_ONCE(t->out_tail));
+	return wait_event_interruptible(t->write_wait, is_drained(t));
 }
 
 static long get_termios(struct tty *t, void __user *arg)
