@@ -653,6 +653,36 @@ u64 thread_cpu_ns(struct thread *t)
 	return ns;
 }
 
+static void check_queue(const struct run_queue *rq, int cpu)
+{
+	bool busy = rq->curr != rq->idle;
+	unsigned long load = busy ? weight_of(rq->curr) : 0;
+	unsigned int nr = busy;
+
+	assert(rq->curr->on_rq && rq->curr->on_cpu && rq->curr->cpu == cpu);
+	for (struct rb_node *n = rb_first_cached(&rq->tree); n; n = rb_next(n)) {
+		const struct thread *t = rb_entry(n, struct thread, rq_node);
+
+		assert(t->on_rq && !t->on_cpu && t->cpu == cpu && t->state == THREAD_RUNNING);
+		nr++;
+		load += weight_of(t);
+	}
+	assert(nr == rq->nr_running && load == rq->load);
+}
+
+void sched_check(void)
+{
+	for_each_cpu(cpu) {
+		unsigned long flags = local_irq_save();
+		struct run_queue *rq = cpu_rq((int)cpu);
+
+		ticket_lock(&rq->lock);
+		check_queue(rq, (int)cpu);
+		ticket_unlock(&rq->lock);
+		local_irq_restore(flags);
+	}
+}
+
 /* ---- start ------------------------------------------------------------------------------- */
 
 void sched_init(void)

@@ -173,6 +173,9 @@ u64 cpu_idle_ns(unsigned int cpu);
 void cpu_busy_ns(unsigned int cpu, u64 *user, u64 *system);
 void loadavg_get(unsigned long avg[3]); /* fixed point, << 11 */
 
+/* Asserts that every queue holds what it counts; after each in-kernel test. */
+void sched_check(void);
+
 /* Runs for ever as the idle loop. */
 void cpu_idle(void) __noreturn;
 

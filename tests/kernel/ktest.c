@@ -189,6 +189,7 @@ static void run_once(const struct ktest *t)
 	run_in_thread(call_test, (void *)t);
 	page_alloc_check();
 	slab_check();
+	sched_check();
 }
 
 /* Reads the ledger when no more than so many pages are stacks: a thread that has said that it is done

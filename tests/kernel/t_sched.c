@@ -5,6 +5,8 @@
 #include <kernel/sync/mutex.h>
 #include <kernel/sync/spinlock.h>
 #include <kernel/task.h>
+#include <kernel/x86/cpu.h>
+#include <kernel/x86/irq.h>
 #include <mm/slab.h>
 #include <tests/kernel/ktest.h>
 
@@ -178,7 +180,8 @@ KTEST(sched, sleep_until, "a timeout that comes early, or never")
 	left = schedule_timeout_until(start + 30 * NSEC_PER_MSEC);
 	EXPECT(left <= 0);
 	EXPECT(ktime_get() - start >= 30 * NSEC_PER_MSEC);
-	EXPECT(ktime_get() - start < 60 * NSEC_PER_MSEC);
+	/* With several CPUs time is the host's, which has other things to do. */
+	EXPECT(ktime_get() - start < (nr_cpu_ids > 1 ? 6000 : 60) * NSEC_PER_MSEC);
 }
 
 struct timer_probe {
@@ -263,24 +266,39 @@ static void spinners_run(struct spinners *s, int n, u64 mask, ktime_t length)
 	gang_run(&s->gang, n, spinner);
 }
 
+/* Each of n spinners on the CPUs of mask runs for least to most us of length. The host may stop a CPU
+ * for long while it runs one of them, so that twice may go wrong. */
+static bool shares_between(int n, u64 mask, ktime_t length, long least, long most)
+{
+	bool right = false;
+
+	for (int attempt = 0; attempt < 3 && !right; attempt++) {
+		struct spinners s = {};
+
+		spinners_run(&s, n, mask, length);
+		right = true;
+		for (int i = 0; i < n; i++)
+			right &= s.ran_us[i] >= least && s.ran_us[i] <= most;
+	}
+	return right;
+}
+
 KTEST(sched, sharing_is_fair, "a runnable thread that starves")
 {
-	struct spinners s = {};
-
-	spinners_run(&s, 5, 1, NSEC_PER_SEC);
-	/* A fifth each, where the host does not stop the CPU for long while it runs one of them. */
-	for (int i = 0; i < 5; i++)
-		EXPECT(s.ran_us[i] * 5 > 400000);
+	EXPECT(shares_between(5, 1, NSEC_PER_SEC, 140000, 260000)); /* a fifth */
 }
 
 KTEST(sched, nice_weighs, "nice that does not change a thread's share")
 {
-	struct spinners s = {.nice = {0, 5}};
-	long ratio;
+	long ratio = 0;
 
-	spinners_run(&s, 2, 1, NSEC_PER_SEC);
 	/* 1024 / 335 = 3.06 by the table of weights */
-	ratio = s.ran_us[1] ? s.ran_us[0] * 100 / s.ran_us[1] : 0;
+	for (int attempt = 0; attempt < 3 && (ratio <= 230 || ratio >= 400); attempt++) {
+		struct spinners s = {.nice = {0, 5}};
+
+		spinners_run(&s, 2, 1, NSEC_PER_SEC);
+		ratio = s.ran_us[1] ? s.ran_us[0] * 100 / s.ran_us[1] : 0;
+	}
 	EXPECT(ratio > 230 && ratio < 400);
 }
 
@@ -289,15 +307,12 @@ KTEST(sched, nice_weighs, "nice that does not change a thread's share")
 KTEST(sched, uneven_threads_take_turns,
       "of three threads on two CPUs, one keeps one of them to itself")
 {
-	struct spinners s = {};
-
 	if (nr_cpu_ids < 2) {
 		ktest_skip("needs two CPUs");
 		return;
 	}
-	spinners_run(&s, 3, 3, 2 * NSEC_PER_SEC);
-	for (int i = 0; i < 3; i++)
-		EXPECT(s.ran_us[i] > 1000000 && s.ran_us[i] < 1750000); /* two thirds of 2 s */
+	/* two thirds of two seconds */
+	EXPECT(shares_between(3, 3, 2 * NSEC_PER_SEC, 1000000, 1750000));
 }
 
 /* Threads that note where they run. */
@@ -382,15 +397,11 @@ KTEST(sched, affinity_of_itself, "a thread that goes on where it was after it ha
 	}
 }
 
-/* Whether all CPUs run some of them within a second. */
+/* Whether all CPUs come to run some of them. */
 static bool seen_everywhere(struct rovers *r)
 {
-	ktime_t end = ktime_get() + NSEC_PER_SEC;
-
 	__atomic_store_n(&r->seen, 0, __ATOMIC_SEQ_CST);
-	while (READ_ONCE(r->seen) != BIT(nr_cpu_ids) - 1 && ktime_get() < end)
-		sched_yield();
-	return READ_ONCE(r->seen) == BIT(nr_cpu_ids) - 1;
+	return SOON(READ_ONCE(r->seen) == BIT(nr_cpu_ids) - 1);
 }
 
 KTEST(sched, new_threads_spread, "a CPU that is idle while others have threads waiting")
@@ -420,6 +431,200 @@ KTEST(sched, balancing_spreads, "threads that all stay on one CPU when they may 
 	}
 	rovers_end(&r);
 	EXPECT_EQ(r.wrong, 0);
+}
+
+/* ---- everything at once ---- */
+
+struct mill {
+	struct gang gang;
+	int nr, arrived, ready, left;
+	struct wait_queue wait;
+	struct thread *thread[2 * NR_CPUS];
+	u64 random[2 * NR_CPUS];
+	int backwards; /* times that a thread's CPU time was less than before */
+};
+
+static u64 mill_random(u64 *state, u64 n)
+{
+	*state = *state * 6364136223846793005UL + 1442695040888963407UL;
+	return (*state >> 33) % n;
+}
+
+static void mill_step(struct mill *m, int me)
+{
+	struct thread *other = m->thread[mill_random(&m->random[me], (u64)m->nr)];
+	u64 r = mill_random(&m->random[me], 1000), was;
+
+	switch (r % 8) {
+	case 0:
+		set_current_state(THREAD_UNINTERRUPTIBLE);
+		schedule_timeout_until(ktime_get() + (ktime_t)r * 200);
+		break;
+	case 1:
+		thread_set_affinity(other, r % (BIT(nr_cpu_ids) - 1) + 1);
+		break;
+	case 2:
+		set_user_nice(other, (int)(r % 40) - 20);
+		break;
+	case 3:
+		thread_wake(other); /* for no reason: sleepers look again */
+		break;
+	case 4:
+		was = thread_cpu_ns(other);
+		m->backwards += thread_cpu_ns(other) < was;
+		break;
+	case 5:
+		for (ktime_t end = ktime_get() + (ktime_t)r * 100; ktime_get() < end;)
+			cond_resched();
+		break;
+	case 6:
+		sched_check();
+		break;
+	default:
+		sched_yield();
+	}
+}
+
+static int mill_worker(void *arg)
+{
+	struct mill *m = container_of(arg, struct mill, gang);
+	int me = __atomic_fetch_add(&m->arrived, 1, __ATOMIC_SEQ_CST);
+
+	m->random[me] += (u64)me * 977;
+	m->thread[me] = current_thread();
+	__atomic_fetch_add(&m->ready, 1, __ATOMIC_SEQ_CST);
+	while (smp_load_acquire(&m->ready) < m->nr)
+		sched_yield();
+	for (int i = 0; i < m->gang.rounds; i++)
+		mill_step(m, me);
+	/* None is gone while others may still take hold of it. */
+	if (__atomic_sub_fetch(&m->left, 1, __ATOMIC_SEQ_CST) == 0)
+		wake_up_all(&m->wait);
+	wait_event(m->wait, READ_ONCE(m->left) == 0);
+	gang_done(&m->gang);
+	return 0;
+}
+
+KTEST(sched, mill,
+      "a thread lost, queued twice or run twice while it wakes, moves and changes its weight")
+{
+	static struct mill m;
+
+	memset(&m, 0, sizeof(m));
+	m.nr = m.left = (int)nr_cpu_ids * 2;
+	wait_queue_init(&m.wait);
+	for (int i = 0; i < m.nr; i++)
+		m.random[i] = ktest_random();
+	gang_init(&m.gang, 400);
+	gang_run(&m.gang, m.nr, mill_worker);
+	EXPECT_EQ(m.backwards, 0);
+}
+
+#define SHARED_TIMERS 4
+struct clockwork {
+	struct gang gang;
+	int arrived;
+	u64 random[NR_CPUS];
+	bool end;
+	struct ticker {
+		struct timer t;
+		struct clockwork *cw;
+		bool inside;
+		int fired, twice; /* runs, and those that met another */
+	} shared[SHARED_TIMERS], own[NR_CPUS];
+	int late; /* own timers that ran after they were cancelled */
+};
+
+static void ticker_fn(struct timer *t)
+{
+	struct ticker *k = container_of(t, struct ticker, t);
+	ktime_t end = ktime_get() + 10 * NSEC_PER_USEC;
+
+	if (__atomic_exchange_n(&k->inside, true, __ATOMIC_SEQ_CST))
+		k->twice++;
+	while (ktime_get() < end)
+		cpu_relax();
+	if (k->fired++ % 4 == 0 && !READ_ONCE(k->cw->end))
+		timer_start(t, ktime_get() + 30 * NSEC_PER_USEC);
+	__atomic_store_n(&k->inside, false, __ATOMIC_SEQ_CST);
+}
+
+static int clockwork_worker(void *arg)
+{
+	struct clockwork *cw = container_of(arg, struct clockwork, gang);
+	int me = __atomic_fetch_add(&cw->arrived, 1, __ATOMIC_SEQ_CST);
+	struct ticker *own = &cw->own[me];
+
+	for (int i = 0; i < cw->gang.rounds; i++) {
+		u64 r = mill_random(&cw->random[me], 1000);
+		struct ticker *k = &cw->shared[r % SHARED_TIMERS];
+		int fired;
+
+		thread_set_affinity(current_thread(), BIT((r + (u64)me) % nr_cpu_ids));
+		timer_start(&own->t, ktime_get() + (ktime_t)r * 50);
+		if (r % 3)
+			timer_start(&k->t, ktime_get() + (ktime_t)r * 100);
+		else
+			timer_cancel(&k->t);
+		thread_set_affinity(current_thread(),
+				    BIT(mill_random(&cw->random[me], nr_cpu_ids)));
+		for (ktime_t end = ktime_get() + (ktime_t)r * 60; ktime_get() < end;)
+			cond_resched();
+		timer_cancel(&own->t);
+		fired = READ_ONCE(own->fired);
+		if (READ_ONCE(own->inside))
+			cw->late++;
+		cond_resched();
+		if (READ_ONCE(own->fired) != fired)
+			cw->late++;
+	}
+	gang_done(&cw->gang);
+	return 0;
+}
+
+KTEST(sched, timers_of_all,
+      "a timer that runs on two CPUs, or is still running when it was cancelled")
+{
+	static struct clockwork cw;
+	int fired = 0;
+
+	memset(&cw, 0, sizeof(cw));
+	for (int i = 0; i < SHARED_TIMERS; i++)
+		timer_init(&cw.shared[i].t, ticker_fn);
+	for (int i = 0; i < NR_CPUS; i++) {
+		timer_init(&cw.own[i].t, ticker_fn);
+		cw.own[i].cw = cw.shared[i % SHARED_TIMERS].cw = &cw;
+		cw.random[i] = ktest_random();
+	}
+	gang_init(&cw.gang, 300);
+	gang_run(&cw.gang, (int)max(nr_cpu_ids, 2u), clockwork_worker);
+	WRITE_ONCE(cw.end, true);
+	for (int i = 0; i < SHARED_TIMERS; i++) {
+		timer_cancel(&cw.shared[i].t);
+		fired += cw.shared[i].fired;
+		EXPECT_EQ(cw.shared[i].twice, 0);
+	}
+	set_current_state(THREAD_UNINTERRUPTIBLE);
+	schedule_timeout_until(ktime_get() + 2 * NSEC_PER_MSEC);
+	for (int i = 0; i < SHARED_TIMERS; i++)
+		fired -= cw.shared[i].fired;
+	EXPECT_EQ(fired, 0);
+	EXPECT_EQ(cw.late, 0);
+}
+
+KTEST(sched, idle_cpus_halt, "a CPU with nothing to do that goes on ticking")
+{
+	u64 ticks = 0;
+
+	set_current_state(THREAD_UNINTERRUPTIBLE);
+	schedule_timeout_until(ktime_get() + 50 * NSEC_PER_MSEC); /* who was moved has ended */
+	for_each_cpu(cpu)
+		ticks -= timer_irq_count(cpu);
+	set_current_state(THREAD_UNINTERRUPTIBLE);
+	schedule_timeout_until(ktime_get() + 500 * NSEC_PER_MSEC);
+	for_each_cpu(cpu)
+		ticks += timer_irq_count(cpu);
+	EXPECT(ticks < 20); /* each one that ticks: 50 */
 }
 
 struct pingpong {
