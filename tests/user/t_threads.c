@@ -5,6 +5,7 @@
  */
 #include "utest.h"
 
+#include <dirent.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -283,6 +284,73 @@ TEST(exit_group_among_threads, "exit_group or SIGKILL while other threads fault,
 			OK(kill(pid, SIGKILL));
 			CHECK_SIGNALED(pid, SIGKILL);
 		}
+	}
+}
+
+static void read_all(const char *path)
+{
+	char buf[4096];
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+	close(fd);
+}
+
+/* Whatever it meets: processes and threads come and go meanwhile. */
+static void look_at(pid_t pid)
+{
+	static const char *const files[] = {"stat",    "status",  "statm",   "maps",   "smaps",
+					    "cmdline", "environ", "io",      "limits", "auxv",
+					    "wchan",   "stack",   "syscall", "comm"};
+	static const char *const links[] = {"exe", "cwd", "root", "fd/0", "fd/3"};
+	static const char *const dirs[] = {"fd", "fdinfo", "task"};
+	char path[320], target[128];
+	struct dirent *e;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s", pid, files[i]);
+		read_all(path);
+	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s", pid, links[i]);
+		(void)!readlink(path, target, sizeof(target));
+	}
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s", pid, dirs[i]);
+		DIR *d = opendir(path);
+		while (d && (e = readdir(d))) {
+			snprintf(path, sizeof(path), "/proc/%d/%s/%s/%s", pid, dirs[i], e->d_name,
+				 "status");
+			read_all(path);
+		}
+		if (d)
+			closedir(d);
+	}
+}
+
+TEST(looked_at, "/proc shows who exits or execs, and follows what is gone")
+{
+	long end = now_us(CLOCK_MONOTONIC) + 3000000;
+
+	for (int round = 0; round < 40 && now_us(CLOCK_MONOTONIC) < end; round++) {
+		pid_t pid = CHILD({
+			pthread_t t;
+
+			OK(pipe(pipe_ends));
+			for (long i = 0; i < 3; i++)
+				start(&t, works, (void *)(i + round));
+			start(&t, round % 2 ? exits_group : execs, (void *)(long)round);
+			if (round % 4 == 1)
+				syscall(SYS_exit, 1);
+			works(NULL);
+		});
+
+		while (!waitpid(pid, NULL, WNOHANG) && now_us(CLOCK_MONOTONIC) < end + 20000000)
+			for (pid_t p = pid; p < pid + 8; p++)
+				look_at(p);
 	}
 }
 
