@@ -538,7 +538,7 @@ struct clockwork {
 static void ticker_fn(struct timer *t)
 {
 	struct ticker *k = container_of(t, struct ticker, t);
-	ktime_t end = ktime_get() + 10 * NSEC_PER_USEC;
+	ktime_t end = ktime_get() + 50 * NSEC_PER_USEC;
 
 	if (__atomic_exchange_n(&k->inside, true, __ATOMIC_SEQ_CST))
 		k->twice++;
@@ -563,7 +563,7 @@ static int clockwork_worker(void *arg)
 		thread_set_affinity(current_thread(), BIT((r + (u64)me) % nr_cpu_ids));
 		timer_start(&own->t, ktime_get() + (ktime_t)r * 50);
 		if (r % 3)
-			timer_start(&k->t, ktime_get() + (ktime_t)r * 100);
+			timer_start(&k->t, ktime_get() + (ktime_t)r * 10);
 		else
 			timer_cancel(&k->t);
 		thread_set_affinity(current_thread(),
@@ -610,6 +610,48 @@ KTEST(sched, timers_of_all,
 		fired -= cw.shared[i].fired;
 	EXPECT_EQ(fired, 0);
 	EXPECT_EQ(cw.late, 0);
+}
+
+/* Its first run is held until it has been started again. */
+struct held_timer {
+	struct timer t;
+	bool inside, go;
+	int fired, twice;
+};
+
+static void held_fn(struct timer *t)
+{
+	struct held_timer *h = container_of(t, struct held_timer, t);
+
+	h->twice += __atomic_exchange_n(&h->inside, true, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&h->fired, 1, __ATOMIC_SEQ_CST);
+	while (!READ_ONCE(h->go) && h->fired == 1)
+		cpu_relax(); /* a second run does not wait: it is wrong already */
+	__atomic_store_n(&h->inside, false, __ATOMIC_SEQ_CST);
+}
+
+KTEST(sched, timer_restarted_elsewhere, "a timer's function on two CPUs at once")
+{
+	static struct held_timer h;
+	ktime_t end;
+
+	if (nr_cpu_ids < 2) {
+		ktest_skip("needs two CPUs");
+		return;
+	}
+	memset(&h, 0, sizeof(h));
+	timer_init(&h.t, held_fn);
+	thread_set_affinity(current_thread(), 1);
+	timer_start(&h.t, ktime_get() + 20 * NSEC_PER_MSEC);
+	thread_set_affinity(current_thread(), 2);
+	EXPECT(SOON(READ_ONCE(h.inside)));
+	timer_start(&h.t, ktime_get()); /* the first CPU's next, not this one's */
+	for (end = ktime_get() + 30 * NSEC_PER_MSEC; ktime_get() < end;)
+		cpu_relax();
+	WRITE_ONCE(h.go, true);
+	EXPECT(SOON(READ_ONCE(h.fired) == 2));
+	timer_cancel(&h.t);
+	EXPECT_EQ(h.twice, 0);
 }
 
 KTEST(sched, idle_cpus_halt, "a CPU with nothing to do that goes on ticking")
