@@ -120,6 +120,36 @@ def have(*patterns):
     return all(glob.glob(os.path.join(ROOT, p), recursive=True) for p in patterns)
 
 
+def with_race(words, seed):
+    """The kernel waits at locks and atomic operations now and then, so that others come between."""
+    return lambda options: f"race={seed} {words(options)}"
+
+
+def smp_groups():
+    """The suites on several processors, which run in parallel; then (--long) with the scheduler's
+    and the locks' windows widened, and taking turns, which repeats exactly."""
+    groups = []
+    for cpus in ("2", "4"):
+        for name, words in (("kernel", ktest_words), ("user", utest_words)):
+            environment = {"SMP": cpus, "BUILD": "debug"}
+            groups.append(Group(f"{name}-smp{cpus}", f"{name} suites, {cpus} CPUs", run_boot(words), environment,
+                                ["debug"]))
+            for seed in (1, 2, 3):
+                groups.append(Group(f"{name}-smp{cpus}-race{seed}", f"{name} suites, {cpus} CPUs, race={seed}",
+                                    run_boot(with_race(words, seed)), environment, ["debug"], True))
+            groups.append(Group(f"{name}-smp{cpus}-turns", f"{name} suites, {cpus} CPUs that take turns",
+                                run_boot(words), {**environment, "ICOUNT": "1"}, ["debug"], True))
+    groups += [
+        Group("smp", "1 to 16 CPUs, maxcpus=: all come up and work", testcases.run_smp, {}, ["release"]),
+        Group("tlb-drop", "TLB flushes that are not sent: do the tests notice?", testcases.run_tlb_drop,
+              {"SMP": "2", "BUILD": "debug"}, ["debug"]),
+        Group("soak", "ten minutes of everything at once on 4 CPUs",
+              run_boot(lambda options: f"race={options.seed} rdinit=/tests/run utest=soak soak=600"),
+              {"SMP": "4", "BUILD": "debug"}, ["debug"], True),
+    ]
+    return groups
+
+
 def all_groups():
     groups = [Group("check", "format, layering, size budgets", run_tap(["python3", "scripts/check.py"]))]
     if have("tests/host/Makefile"):
@@ -140,6 +170,7 @@ def all_groups():
         for name, mem in (("user", "512"), ("user-64M", "64"), ("user-16M", "16")):
             groups.append(Group(name, f"user suites, {mem} MiB", run_boot(utest_words),
                                 {"MEM": mem, "BUILD": "debug"}, ["debug"]))
+        groups += smp_groups()
         groups.append(Group("fuzz", "random system calls and programs", run_boot(fuzz_words),
                             {"MEM": "256", "BUILD": "debug"}, ["debug"]))
         groups += [
@@ -231,7 +262,7 @@ def report(group, seconds, options):
     counts = f"{len(r.passed)} passed, {len(r.failed)} failed"
     if r.skipped:
         counts += f", {len(r.skipped)} skipped"
-    lines = [f"{'FAIL' if group.bad() else 'ok  '} {group.name:14} {counts} ({seconds:.1f} s)"]
+    lines = [f"{'FAIL' if group.bad() else 'ok  '} {group.name:18} {counts} ({seconds:.1f} s)"]
     if options.verbose:
         lines += [f"       ok      {name}" for name in r.passed]
     for name, why in r.skipped:
@@ -299,13 +330,13 @@ def main():
     groups = choose(options)
     if options.list:
         for group in groups if options.group else all_groups():
-            print(f"{group.name:14} {group.what}{' (--long)' if group.long_only else ''}")
+            print(f"{group.name:18} {group.what}{' (--long)' if group.long_only else ''}")
         return 0
     if not groups:
         print("no such tests yet")
         return 1
     os.makedirs(os.path.join(ROOT, LOGS), exist_ok=True)
-    for name in ("MEM", "SMP", "APPEND", "ISO", "UEFI", "MACHINE", "BUILD", "INITRD"):
+    for name in ("MEM", "SMP", "ICOUNT", "APPEND", "ISO", "UEFI", "MACHINE", "BUILD", "INITRD"):
         os.environ.pop(name, None)
 
     built = {kind: build(kind) for kind in ("debug", "release", "iso", "clang", "cross")
@@ -317,7 +348,7 @@ def main():
         else:
             group.fail("its build failed")
             group.results.failed.append(f"{group.name}: build")
-            print(f"FAIL {group.name:14} its build failed")
+            print(f"FAIL {group.name:18} its build failed")
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=options.jobs) as pool:
         list(pool.map(lambda group: run_group(group, options), ready))

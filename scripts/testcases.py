@@ -4,6 +4,8 @@
 crash       each kind of deliberate breakage (tests/kernel/crash.c) must end in the right report
 boot-args   the kernel file is started as a Linux kernel is: initramfs, parameters, endings
 serial      the terminal: large pastes, control keys, job control, full-screen programs
+smp         1 to 16 processors: all come up, all work, none is taken for another
+tlb-drop    the kernel keeps its TLB flushes to itself: each test for stale translations must fail
 """
 
 import hashlib
@@ -144,16 +146,19 @@ OOPS = [
 class Shell:
     """Talks to the prompt of one boot."""
 
-    def __init__(self, group, options, **environment):
+    def __init__(self, group, options, label="", **environment):
+        """label: which of several boots of the group."""
         self.group = group
-        self.process = group.start(["scripts/qemu", "test"], {"SEED": str(options.seed), **environment})
+        self.label = label and label + ": "
+        self.process = group.start(["scripts/qemu", "test"], {"SEED": str(options.seed), **environment},
+                                   case=label or None)
         self.deadline = limit(options)
         self.alive = self.case("prompt", self.expect(PROMPT, SILENCE))
 
     def case(self, name, ok):
         if not ok:
             seen = repr(self.process.tail[-300:])
-        self.group.verdict(f"{self.group.name}: {name}", [] if ok else [f"# the last output: {seen}"])
+        self.group.verdict(f"{self.group.name}: {self.label}{name}", [] if ok else [f"# the last output: {seen}"])
         return ok
 
     def expect(self, pattern, silence=20):
@@ -162,13 +167,13 @@ class Shell:
     def send(self, keys):
         self.process.send(keys)
 
-    def step(self, name, keys, answer, prompt=True):
+    def step(self, name, keys, answer, prompt=True, silence=20):
         """Type keys; the answer must come, then the prompt if the command ends."""
         if not self.alive:
             return
         self.process.tail = ""
         self.send(keys)
-        self.alive = self.case(name, self.expect(answer) and (not prompt or self.expect(PROMPT)))
+        self.alive = self.case(name, self.expect(answer, silence) and (not prompt or self.expect(PROMPT)))
 
     def silent(self, seconds):
         """Nothing comes for so long (what was under way may still come, once)."""
@@ -197,6 +202,53 @@ def run_dialogue(steps, words=""):
         shell.finish()
 
     return run
+
+
+# ---------------------------------------------------------------------------- several processors
+
+# label: (environment, CPUs that run, what the log has)
+SMP_BOOTS = {
+    "smp-1": ({"SMP": "1"}, 1, r"Brought up 1 node, 1 CPU "),
+    "smp-2": ({"SMP": "2"}, 2, r"Brought up 1 node, 2 CPUs "),
+    "smp-4": ({"SMP": "4"}, 4, r"Brought up 1 node, 4 CPUs "),
+    "smp-4-q35": ({"SMP": "4", "MACHINE": "q35"}, 4, r"Brought up 1 node, 4 CPUs "),
+    "smp-4-threads": ({"SMP": "4,sockets=1,cores=2,threads=2"}, 4, r"Brought up 1 node, 4 CPUs "),
+    "smp-16": ({"SMP": "16"}, 16, r"Brought up 1 node, 16 CPUs "),
+    "maxcpus-1": ({"SMP": "4", "APPEND": "maxcpus=1"}, 1, r"Brought up 1 node, 1 CPU "),
+    "maxcpus-3": ({"SMP": "4", "APPEND": "maxcpus=3"}, 3, r"Brought up 1 node, 3 CPUs "),
+    "maxcpus-0": ({"SMP": "2", "APPEND": "maxcpus=0"}, 1, r"Brought up 1 node, 1 CPU "),
+    "maxcpus-99": ({"SMP": "2", "APPEND": "maxcpus=99"}, 2, r"Brought up 1 node, 2 CPUs "),
+    "mute": ({"SMP": "4", "APPEND": "smp.mute=2"}, 3, r"CPU with APIC id 2 does not answer(?s:.*)3 CPUs "),
+}
+# A loop on each processor: after a while each has worked.
+ALL_WORK = ("for i in $(seq {n}); do sh -c 'while :; do :; done' & done; until [ $(awk '/^cpu[0-9]/ && $2 > 4' /proc/stat "
+            "| wc -l) -eq {n} ]; do sleep 0.1; done; kill $(jobs -p); wait; echo all $((40 + 2)) work\n")
+
+
+def run_smp(group, options):
+    for label, (environment, cpus, log) in SMP_BOOTS.items():
+        shell = Shell(group, options, label, **environment)
+        shell.step("cpuinfo", "echo cpus $(grep -c ^processor /proc/cpuinfo) $(nproc)\n", rf"cpus {cpus} {cpus}\b")
+        online = "0" if cpus == 1 else f"0-{cpus - 1}"
+        shell.step("online", "echo on''line $(cat /sys/devices/system/cpu/online)\n", rf"online {online}\s")
+        shell.step("stat", "echo lines $(grep -c '^cpu[0-9]' /proc/stat)\n", rf"lines {cpus}\b")
+        shell.step("all work", ALL_WORK.format(n=cpus), r"all 42 work", silence=SILENCE)
+        shell.finish()
+        with open(shell.process.log.name, errors="replace") as f:
+            shell.case("log", re.search(log, f.read()))
+
+
+def run_tlb_drop(group, options):
+    with open(os.path.join(ROOT, "tests/user/t_tlb.c")) as f:
+        tests = re.findall(r"^TEST\((\w+),", f.read(), re.M)
+    lines = []
+    environment = {"APPEND": "tlb.drop=1 rdinit=/tests/run utest=tlb", "SEED": str(options.seed)}
+    process = group.start(["scripts/qemu", "test"], environment, lines.append)
+    process.child.stdin.close()
+    process.end(SILENCE, limit(options))
+    failed = {m[1] for m in (re.match(r"not ok \d+ tlb\.(\w+)", line) for line in lines) if m}
+    for test in tests:
+        group.verdict(f"{group.name}: {test}", [] if test in failed else ["it passes though no flush is sent"])
 
 
 # ---------------------------------------------------------------------------- 64 GiB

@@ -238,10 +238,10 @@ static void *runs_where(void *arg)
 {
 	for (int i = 0; smp_more(i, 5, 50); i++) {
 		cpu_set_t set;
-		unsigned cpu = ~0u;
+		int cpu;
 
 		smp_pin(i + (int)(long)arg);
-		OK(syscall(SYS_getcpu, &cpu, NULL, NULL));
+		cpu = smp_cpu();
 		OK(syscall(SYS_sched_getaffinity, 0, sizeof(set), &set));
 		CHECK(CPU_ISSET(cpu, &set));
 		CHECK_EQ(CPU_COUNT(&set), 1);
@@ -266,12 +266,8 @@ static int mover_tid, where;
 static void *spin_where(void *arg)
 {
 	smp_set(&mover_tid, gettid());
-	while (!smp_get(&stop)) {
-		unsigned cpu;
-
-		syscall(SYS_getcpu, &cpu, NULL, NULL);
-		smp_set(&where, (int)cpu);
-	}
+	while (!smp_get(&stop))
+		smp_set(&where, smp_cpu());
 	return arg;
 }
 
@@ -304,12 +300,9 @@ static unsigned long seen_cpus;
 static void *compute(void *arg)
 {
 	while (!smp_get(&stop)) {
-		unsigned cpu;
-
 		for (volatile int i = 0; i < 10000; i++)
 			;
-		syscall(SYS_getcpu, &cpu, NULL, NULL);
-		__atomic_fetch_or(&seen_cpus, 1UL << cpu, __ATOMIC_SEQ_CST);
+		__atomic_fetch_or(&seen_cpus, 1UL << smp_cpu(), __ATOMIC_SEQ_CST);
 	}
 	return arg;
 }

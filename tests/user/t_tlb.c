@@ -34,6 +34,7 @@ static struct {
 	enum how how;
 	void *page;
 	int start, touched, done, seen; /* numbers of rounds; start < 0: the end */
+	int cpu;                        /* where the watcher runs */
 	struct probe last;              /* the watcher's first access after done */
 } * w;
 
@@ -65,6 +66,7 @@ static void watch_round(int round)
 			sched_yield();
 	}
 	w->last = p;
+	w->cpu = smp_cpu();
 	smp_set(&w->seen, round);
 }
 
@@ -117,6 +119,8 @@ static void change_rounds(const struct kind *k)
 			k->tidy();
 	}
 	smp_set(&w->start, -1);
+	if (smp_cpus() > 1 && w->cpu == smp_cpu())
+		FAIL("both threads ran on processor %d", w->cpu);
 	if (stale)
 		FAIL("%d accesses by a translation that was to be forgotten", stale);
 }

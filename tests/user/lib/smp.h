@@ -97,6 +97,14 @@ static inline void probe_start(void)
 	OK(sigaction(SIGBUS, &sa, NULL));
 }
 
+static inline int smp_cpu(void)
+{
+	unsigned cpu = 0;
+
+	OK(syscall(SYS_getcpu, &cpu, NULL, NULL));
+	return (int)cpu;
+}
+
 /* In a loop that waits for another thread. */
 static inline void smp_relax(void)
 {
