@@ -60,6 +60,27 @@ TEST_MEM(math, 48, "libm with its choice of routines by CPU, and much malloc")
 			       "long double 1.414213562373095049\n");
 }
 
+static const char threads[] = "mutex: sum 28\n"
+			      "counted 8000 and 8000\n"
+			      "condition: sum 28\n"
+			      "barrier: sum 0\n"
+			      "rwlock: sum 0\n"
+			      "written 500\n"
+			      "own: sum 356\n"
+			      "once 1, destroyed 8, main's 41\n"
+			      "cancel: 1 1, cleaned up 1\n"
+			      "timed wait: timed out\n";
+
+TEST_MEM(static_threads, 48, "glibc's threads: locks, conditions, barriers, own memory, cancel")
+{
+	check_output("g_static_threads", threads);
+}
+
+TEST_MEM(dynamic_threads, 48, "the same with the dynamic linker: thread-local memory of libraries")
+{
+	check_output("g_threads", threads);
+}
+
 static pid_t start_waiting(int *in)
 {
 	int to[2], from[2];

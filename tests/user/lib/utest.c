@@ -18,6 +18,7 @@
 #define FAILURES_SHOWN 20  /* of a process: a loop may find the same again and again */
 #define REPORT_FD      250 /* below any sensible RLIMIT_NOFILE, above what a test opens */
 
+unsigned ut_seconds = UT_SECONDS;
 static struct ut_case *cases, **cases_end = &cases;
 static const char *suite;
 static int report_fd = -1;
@@ -653,7 +654,7 @@ static int run_case(struct ut_case *c, int number)
 	} else {
 		setpgid(pid, pid);
 		running = pid;
-		alarm(UT_SECONDS);
+		alarm(ut_seconds);
 		wait_for(pid, &status);
 		alarm(0);
 		running = 0;
@@ -670,7 +671,7 @@ static int run_case(struct ut_case *c, int number)
 
 	if (failed) {
 		if (timed_out)
-			ut_note("%s.%s: not done after %d s", suite, c->name, UT_SECONDS);
+			ut_note("%s.%s: not done after %u s", suite, c->name, ut_seconds);
 		else if (pid < 0 || WIFSIGNALED(status))
 			ut_note("%s.%s: %s", suite, c->name, how);
 		ut_note("it is there to catch: %s", c->catches);
