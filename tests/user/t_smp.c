@@ -14,7 +14,7 @@
  */
 #include "smp.h"
 
-enum { THREADS = 8, ARENA = 64, LEAST = 50 };
+enum { THREADS = 8, ARENA = 64, LEAST = 10 };
 
 /*
  * The checker
@@ -190,7 +190,7 @@ static void *live(void *number)
 		turn_flux(a, i, n);
 		ops[smp_rand(&a->rand) % (sizeof(ops) / sizeof(*ops))](a, i, n);
 		turn_flux(a, i, n);
-		for (int k = 0; k < 16; k++)
+		for (int k = 0; k < 8; k++)
 			look_at(&arenas[smp_rand(&a->rand) % THREADS], smp_rand(&a->rand) % ARENA,
 				me, k & 1);
 	}
@@ -440,7 +440,7 @@ TEST(signals, "a queued signal to a thread that faults: lost, twice, or in anoth
 		t[i] = smp_start(fault_numbered, (void *)i);
 	for (int i = 0; i < THREADS; i++)
 		smp_wait_until(smp_get(&numbers[i]));
-	for (; smp_more(each, 20, 500); each++)
+	for (; smp_more(each, 5, 500); each++)
 		for (int i = 0; i < THREADS; i++) {
 			si.si_value.sival_int = i;
 			while (syscall(SYS_rt_tgsigqueueinfo, getpid(), numbers[i], SIGRTMIN + 1,
@@ -574,14 +574,14 @@ TEST(proc, "maps out of order, an area that is missing, or figures of another")
 {
 	char *fixed = ut_map_alone(4 * PAGE);
 	static char text[65536];
-	pthread_t t[6];
+	pthread_t t[4];
 
 	memset(fixed, 1, 2 * PAGE);
-	for (long i = 0; i < 6; i++)
+	for (long i = 0; i < 4; i++)
 		t[i] = smp_start(map_on, (void *)i);
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 4; i++)
 		smp_wait_until(smp_get(&busy_rounds[i]) > 0);
-	for (int i = 0; smp_more(i, 5, 100); i++) {
+	for (int i = 0; smp_more(i, 2, 100); i++) {
 		CHECK(ut_slurp("/proc/self/maps", text, sizeof(text)) > 0);
 		check_maps(text, (uintptr_t)fixed);
 		CHECK_EQ(ut_smaps(0, fixed, "Size"), 16);
@@ -589,5 +589,5 @@ TEST(proc, "maps out of order, an area that is missing, or figures of another")
 		CHECK(ut_pagemap(fixed) & PM_PRESENT);
 		CHECK(!(ut_pagemap(fixed + 3 * PAGE) & PM_PRESENT));
 	}
-	stop_busy(t, 6);
+	stop_busy(t, 4);
 }
