@@ -69,7 +69,7 @@ static void *wake_on(void *arg)
 TEST(futex, "futexes: wakes that nobody had, waits that nobody ended, or one lost in a requeue")
 {
 	pthread_t t[THREADS], w[2];
-	long end = ut_now_ms() + (smp_cpus() > 1 ? 3000 : 300);
+	long end = ut_now_ms() + (smp_cpus() > 1 ? 3000 : 100);
 
 	for (long i = 0; i < THREADS; i++)
 		t[i] = smp_start(wait_on, (void *)i);

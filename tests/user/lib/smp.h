@@ -125,13 +125,13 @@ static inline void smp_relax(void)
 	} while (0)
 
 /* A loop of many rounds, but fewer on a slow machine: most of them, or as many as five seconds have
- * (one processor, where time may be counted in instructions: half a second), or at least so many. */
+ * (one processor, where time may be counted in instructions: a tenth), or at least so many. */
 static inline int smp_more(int round, int least, int most)
 {
 	static long end; /* of the process's first loop */
 
 	if (!end)
-		end = ut_now_ms() + (smp_cpus() > 1 ? 5000 : 500);
+		end = ut_now_ms() + (smp_cpus() > 1 ? 5000 : 100);
 	return round < most && (round < least || ut_now_ms() < end);
 }
 
