@@ -94,6 +94,7 @@ struct ring {
 	struct crew crew;
 	struct wait_queue wait[MAX_THREADS];
 	unsigned int turn;
+	unsigned long steps; /* by whose turn it is */
 	bool stop;
 };
 
@@ -105,6 +106,7 @@ static int ring_worker(void *arg)
 	next = (me + 1) % r->crew.threads;
 	for (unsigned int i = 0; i < r->crew.rounds; i++) {
 		wait_event(r->wait[me], READ_ONCE(r->turn) == me || READ_ONCE(r->stop));
+		WRITE_ONCE(r->steps, r->steps + 1);
 		WRITE_ONCE(r->turn, next);
 		wake_up(&r->wait[next]);
 	}
@@ -115,16 +117,21 @@ static int ring_worker(void *arg)
 /* Five seconds without a step: somebody sleeps whose turn it is. */
 static void ring_watch(struct ring *r)
 {
-	unsigned int seen = ~0u;
+	unsigned long seen = 0;
+	ktime_t since = ktime_get();
 
-	while (!READ_ONCE(r->crew.done) && !r->stop) {
-		ktime_t end = ktime_get() + 5 * NSEC_PER_SEC;
+	while (!READ_ONCE(r->crew.done)) {
+		unsigned long steps = READ_ONCE(r->steps);
 
-		while (!READ_ONCE(r->crew.done) && READ_ONCE(r->turn) == seen && ktime_get() < end)
-			sched_yield();
-		if (!EXPECT(READ_ONCE(r->turn) != seen || READ_ONCE(r->crew.done)))
+		if (steps != seen) {
+			seen = steps;
+			since = ktime_get();
+		} else if (ktime_get() - since > 5 * NSEC_PER_SEC) {
+			EXPECT(!"a wake-up is lost");
 			WRITE_ONCE(r->stop, true);
-		seen = READ_ONCE(r->turn);
+			return;
+		}
+		sched_yield();
 	}
 }
 
