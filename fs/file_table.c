@@ -26,7 +26,8 @@
 #define NR_OPEN_MAX (1u << 20) /* /proc/sys/fs/nr_open's default */
 
 struct files_struct {
-	atomic_t count;
+	atomic_t count; /* users; the last one closes all */
+	atomic_t pins;  /* what keeps the structure: all users together, and /proc */
 	spinlock_t lock;
 	unsigned int max;              /* (lock) entries, a multiple of 64 */
 	unsigned int next;             /* (lock) no free entry below */
@@ -254,8 +255,9 @@ struct file *files_next(struct files_struct *files, int *fd)
 	return NULL;
 }
 
-static bool peek_locked(const struct files_struct *files, int *fd, struct fd_info *info)
+bool files_peek(struct files_struct *files, int *fd, struct fd_info *info)
 {
+	guard_spin(&files->lock);
 	for (; *fd >= 0 && (unsigned int)*fd < files->max; (*fd)++) {
 		const struct file *f = files->fd[*fd];
 
@@ -274,17 +276,6 @@ static bool peek_locked(const struct files_struct *files, int *fd, struct fd_inf
 		return true;
 	}
 	return false;
-}
-
-int files_peek(struct files_struct *files, int *fd, struct fd_info *info)
-{
-	bool found;
-
-	if (!spin_trylock(&files->lock))
-		return -EAGAIN;
-	found = peek_locked(files, fd, info);
-	spin_unlock(&files->lock);
-	return found;
 }
 
 unsigned int files_size(struct files_struct *files)
@@ -537,6 +528,7 @@ struct files_struct *files_alloc(void)
 		return NULL;
 	memset(files, 0, sizeof(*files));
 	atomic_set(&files->count, 1);
+	atomic_set(&files->pins, 1);
 	spin_lock_init(&files->lock, LOCK_FILES);
 	files->max = NR_INLINE;
 	files->fd = files->fd_inline;
@@ -593,22 +585,33 @@ struct files_struct *files_get(struct files_struct *f)
 	return f;
 }
 
+void files_pin(struct files_struct *files)
+{
+	atomic_inc(&files->pins);
+}
+
+void files_unpin(struct files_struct *files)
+{
+	if (!atomic_dec_and_test(&files->pins))
+		return;
+	table_free(files);
+	kmem_cache_free(files_cache, files);
+}
+
 void files_put(struct files_struct *files)
 {
-	unsigned long fd;
+	unsigned long fd, max;
 
 	if (!files || !atomic_dec_and_test(&files->count))
 		return;
-	for_each_set_bit(fd, files->open, files->max) {
-		struct file *f = files->fd[fd];
-
-		if (f) {
-			files->fd[fd] = NULL;
-			file_close(f, files);
-		}
-	}
-	table_free(files);
-	kmem_cache_free(files_cache, files);
+	spin_lock(&files->lock);
+	max = files->max;
+	files->max = 0; /* who has pinned it finds nothing */
+	spin_unlock(&files->lock);
+	for_each_set_bit(fd, files->open, max)
+		if (files->fd[fd])
+			file_close(files->fd[fd], files);
+	files_unpin(files);
 }
 
 void files_close_on_exec(struct files_struct *files)

@@ -357,8 +357,10 @@ void files_close_on_exec(struct files_struct *f);
 int files_unshare(void); /* exec: own table if shared */
 /* For /proc/PID/fd: the file at fd >= *fd in another process's table, referenced; *fd set. */
 struct file *files_next(struct files_struct *files, int *fd);
-/* The same without a reference: what /proc prints of it. 1, 0 if there is none, or -EAGAIN: the table
- * is being used. Under siglock, a lock of interrupt handlers, that one must not be waited for. */
+/* The same without a reference: what /proc prints of it. A table that is only pinned may have lost its
+ * users, and with them all files. Any context but interrupts. */
+void files_pin(struct files_struct *files);
+void files_unpin(struct files_struct *files);
 struct fd_info {
 	bool can_read, can_write;
 	unsigned int flags; /* O_*, with O_CLOEXEC of the descriptor */
@@ -366,7 +368,7 @@ struct fd_info {
 	u64 ino;
 	int mnt_id;
 };
-int files_peek(struct files_struct *files, int *fd, struct fd_info *info);
+bool files_peek(struct files_struct *files, int *fd, struct fd_info *info);
 unsigned int files_size(struct files_struct *files); /* entries it has room for */
 
 /* A file that is no path's (pipes, memfd, shared memory). inode's reference is eaten. ERR_PTR. */

@@ -2,28 +2,31 @@
 /*
  * /proc/PID/fd and fdinfo: the open files of a process.
  *
- * The directories look into the descriptor table under siglock (which keeps it) and the table's own
- * lock (which, an interrupt handler may want the former, is only tried), without taking references: dropping the last one of a file, while a directory is locked,
- * could turn the order of locks round. Only following the link itself takes references.
+ * The directories look into the descriptor table, pinned, under its lock, without taking references to
+ * it or its files: dropping the last one of a file, while a directory is locked, could turn the order of
+ * locks round. Nor is the table looked into under siglock, which finds it: interrupt handlers take that.
+ * Only following the link itself takes references.
  */
 #include <fs/proc/proc.h>
 #include <kernel/lib/errno.h>
-#include <kernel/x86/cpu.h>
 
-static int peek(struct task *t, int *fd, struct fd_info *info)
+static struct files_struct *pin_files(struct task *t)
 {
 	guard_irq(&t->proc->siglock);
-	return t->files ? files_peek(t->files, fd, info) : 0;
+	if (t->files)
+		files_pin(t->files);
+	return t->files;
 }
 
 /* The first open descriptor of t that is at least *fd. */
 static bool next_fd(struct task *t, int *fd, struct fd_info *info)
 {
-	int ret;
+	struct files_struct *files = pin_files(t);
+	bool found = files && files_peek(files, fd, info);
 
-	while ((ret = peek(t, fd, info)) == -EAGAIN)
-		cpu_relax();
-	return ret;
+	if (files)
+		files_unpin(files);
+	return found;
 }
 
 static bool fd_is_open(struct task *t, int fd, struct fd_info *info)

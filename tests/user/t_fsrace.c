@@ -164,7 +164,7 @@ TEST(replaced_descriptor,
 	close(ut_file("b", "B", 1));
 	shared_fd = 50;
 	pid_t pid = CHILD({
-		for (int i = 0; i < 100; i++)
+		for (int i = 0; i < 15; i++)
 			list_fds(self);
 	});
 	OK(sigaction(SIGALRM, &sa, NULL));
@@ -304,7 +304,7 @@ TEST(full_tmpfs, "a limited tmpfs that takes more than its size, or counts wrong
 
 /* --- pipes ---- */
 
-enum { MESSAGES = 4000 };
+enum { MESSAGES = 1500 };
 static int pipes[2];
 static atomic_long taken;
 
