@@ -6,7 +6,7 @@
 .PHONY: test-oracle
 test-oracle: all initramfs
 	$(Q)$(PYTHON) scripts/oracle --elf $(O)/octavo.elf --initrd $(O)/initramfs.cpio \
-		--dir $(O)/oracle $(if $(MEM),--mem $(MEM)) $(if $(UTEST),--utest $(UTEST)) $(ORACLE_ARGS)
+		--dir $(O)/oracle $(if $(MEM),--mem $(MEM)) $(if $(SMP),--smp $(SMP)) $(if $(UTEST),--utest $(UTEST)) $(ORACLE_ARGS)
 ifeq ($(UTEST),)
 	$(if $(PROCPS_IMAGE),$(Q)$(PYTHON) scripts/oracle --elf $(O)/octavo.elf \
 		--initrd $(PROCPS_IMAGE) --dir $(O)/oracle --utest procps $(ORACLE_ARGS))
