@@ -4,11 +4,11 @@
  * scheduler, wait queues and timers (which the lock checker itself stands on) and by the log;
  * everything else takes a spinlock_t (kernel/sync/spinlock.h).
  *
- * A ticket is drawn only when its turn is now: who runs and finds the lock free has it. Standing in
- * line would be fair, but these processors are threads of a host that often has fewer: the next in
- * line is then often not running, and all behind it wait for the host's scheduler (4 processors on 2
- * busy ones: threads that map and unmap were five to ten times slower). Linux, too, lets nobody
- * stand in line under a hypervisor (virt_spin_lock()).
+ * A free lock that nobody waits for is taken in one step. Who must wait stands in line, which is fair
+ * and bounded: each is served by its number. Under a hypervisor nobody stands in line, as in Linux
+ * (virt_spin_lock()): there the next in line is often not running, and all behind it would wait for
+ * the host's scheduler (4 processors on 2 busy ones: threads that map and unmap were five to ten times
+ * slower).
  */
 #pragma once
 
@@ -33,10 +33,14 @@ static inline __must_check bool ticket_trylock(struct ticket_lock *l)
 					   false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
+/* Does who must wait stand in line? Set once at boot (kernel/x86/cpufeature.c). */
+extern bool ticket_line;
+void ticket_lock_wait(struct ticket_lock *l);
+
 static inline void ticket_lock(struct ticket_lock *l)
 {
-	while (unlikely(!ticket_trylock(l)))
-		__builtin_ia32_pause();
+	if (unlikely(!ticket_trylock(l)))
+		ticket_lock_wait(l);
 }
 
 static inline void ticket_unlock(struct ticket_lock *l)

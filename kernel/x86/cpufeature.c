@@ -5,6 +5,7 @@
  */
 #include <kernel/lib/printf.h>
 #include <kernel/lib/string.h>
+#include <kernel/lib/ticket_lock.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/cpufeature.h>
 #include <kernel/x86/fpu.h>
@@ -128,6 +129,7 @@ void cpufeature_init(void)
 	f->tsc_deadline = has(CPUID_1_ECX, 24);
 	f->rdrand = has(CPUID_1_ECX, 30);
 	f->hypervisor = has(CPUID_1_ECX, 31);
+	ticket_line = !f->hypervisor;
 	f->xsaveopt = has(CPUID_D1_EAX, 0) && f->xsave;
 	f->fsgsbase = has(CPUID_7_EBX, 0);
 	f->smep = has(CPUID_7_EBX, 7);
