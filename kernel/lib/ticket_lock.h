@@ -16,21 +16,22 @@
 #include <kernel/lib/types.h>
 
 struct ticket_lock {
-	u8 next;  /* the next ticket to hand out */
 	u8 owner; /* the ticket that may enter */
+	u8 next;  /* the ticket for the next who comes */
 } __aligned(2);
+
+#define TICKET_NEXT_ONE 0x100 /* next is the upper byte */
 
 /* Both halves at once: the lock may be taken and released 256 times between a look and the exchange,
  * and by one half alone it would look as before. */
 static inline __must_check bool ticket_trylock(struct ticket_lock *l)
 {
 	u16 was = __atomic_load_n((u16 *)l, __ATOMIC_RELAXED);
-	u8 next = (u8)was, owner = (u8)(was >> 8);
 
 	race_point();
-	return next == owner &&
-	       __atomic_compare_exchange_n((u16 *)l, &was, (u16)(owner << 8 | (u8)(next + 1)),
-					   false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	return (u8)was == (u8)(was >> 8) &&
+	       __atomic_compare_exchange_n((u16 *)l, &was, (u16)(was + TICKET_NEXT_ONE), false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 /* Does who must wait stand in line? Set once at boot (kernel/x86/cpufeature.c). */
