@@ -266,13 +266,16 @@ static void spinners_run(struct spinners *s, int n, u64 mask, ktime_t length)
 	gang_run(&s->gang, n, spinner);
 }
 
-/* Each of n spinners on the CPUs of mask runs for least to most us of length. The host may stop a CPU
- * for long while it runs one of them, so that twice may go wrong. */
+/* The host may stop a CPU for long while it runs one of the threads, and the shares are wrong: so many
+ * times they may be. A scheduler that shares wrongly does so each time. */
+#define ATTEMPTS 8
+
+/* Each of n spinners on the CPUs of mask runs for least to most us of length. */
 static bool shares_between(int n, u64 mask, ktime_t length, long least, long most)
 {
 	bool right = false;
 
-	for (int attempt = 0; attempt < 3 && !right; attempt++) {
+	for (int attempt = 0; attempt < ATTEMPTS && !right; attempt++) {
 		struct spinners s = {};
 
 		spinners_run(&s, n, mask, length);
@@ -293,7 +296,7 @@ KTEST(sched, nice_weighs, "nice that does not change a thread's share")
 	long ratio = 0;
 
 	/* 1024 / 335 = 3.06 by the table of weights */
-	for (int attempt = 0; attempt < 3 && (ratio <= 230 || ratio >= 400); attempt++) {
+	for (int attempt = 0; attempt < ATTEMPTS && (ratio <= 230 || ratio >= 400); attempt++) {
 		struct spinners s = {.nice = {0, 5}};
 
 		spinners_run(&s, 2, 1, NSEC_PER_SEC);
