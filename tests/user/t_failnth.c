@@ -1247,7 +1247,8 @@ TEST_MEM(faults, 128, "a page fault without a page that does anything but end th
 			CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
 			      (WIFEXITED(status) && WEXITSTATUS(status) == 43));
 		}
-		CHECK(n > 20 && n < MAX_N);
+		/* Some 25; fewer where a CPU has page tables in stock from another child. */
+		CHECK(n > 10 && n < MAX_N);
 		if (!warm)
 			compare_ledger("a page fault", was);
 		first_ledger(was, sizeof(was));
