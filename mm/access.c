@@ -45,17 +45,7 @@ static int fault_in(struct mm_struct *mm, vaddr_t addr, bool write)
 
 	if (addr >= TASK_SIZE)
 		return -EFAULT;
-	switch (handle_mm_fault(mm, addr, flags)) {
-	case VM_FAULT_DONE:
-	case VM_FAULT_MAJOR:
-		return 0;
-	case VM_FAULT_OOM:
-		return -ENOMEM;
-	case VM_FAULT_SIGKILL:
-		return -EINTR;
-	default:
-		return -EFAULT;
-	}
+	return vm_fault_errno(handle_mm_fault(mm, addr, flags));
 }
 
 struct page *fault_in_page(struct mm_struct *mm, vaddr_t addr, bool write)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <kernel/lib/errno.h>
 #include <mm/mm.h>
 
 #define FAULT_FLAG_WRITE    0x01u
@@ -28,6 +29,22 @@ typedef enum vm_fault vm_fault_t;
 /* Repairs the fault at addr, or tells why it cannot. Sleeps; no locks held, interrupts on. Counts
  * minor and major faults. */
 vm_fault_t handle_mm_fault(struct mm_struct *mm, vaddr_t addr, unsigned int fault_flags);
+
+/* What a fault on behalf of a call means to it: 0, -ENOMEM, -EINTR or -EFAULT. */
+static inline int vm_fault_errno(vm_fault_t f)
+{
+	switch (f) {
+	case VM_FAULT_DONE:
+	case VM_FAULT_MAJOR:
+		return 0;
+	case VM_FAULT_OOM:
+		return -ENOMEM;
+	case VM_FAULT_SIGKILL:
+		return -EINTR;
+	default:
+		return -EFAULT;
+	}
+}
 
 /* Faults addr in (write: for writing, breaking copy-on-write) and returns its page, referenced, so
  * that it can be used through the direct map. ERR_PTR(-EFAULT, -ENOMEM, -EINTR). Sleeps, no locks

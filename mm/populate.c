@@ -9,26 +9,11 @@
 #include <mm/fault.h>
 #include <mm/vma.h>
 
-static long populate_error(vm_fault_t f)
-{
-	switch (f) {
-	case VM_FAULT_DONE:
-	case VM_FAULT_MAJOR:
-		return 0;
-	case VM_FAULT_OOM:
-		return -ENOMEM;
-	case VM_FAULT_SIGKILL:
-		return -EINTR;
-	default:
-		return -EFAULT;
-	}
-}
-
 static long populate_pages(struct mm_struct *mm, vaddr_t start, vaddr_t end,
 			   unsigned int fault_flags)
 {
 	for (vaddr_t addr = start; addr < end; addr += PAGE_SIZE) {
-		long err = populate_error(handle_mm_fault(mm, addr, fault_flags));
+		int err = vm_fault_errno(handle_mm_fault(mm, addr, fault_flags));
 
 		if (err)
 			return err;

@@ -3,7 +3,7 @@
  * Files under several threads at once: descriptors that others close, pipes, names, locks, mounts,
  * attributes. With one processor most of the windows are closed; what is checked holds all the same.
  */
-#include "utest.h"
+#include "smp.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -14,26 +14,6 @@
 #include <sys/mount.h>
 
 static atomic_bool stop;
-
-static pthread_t start(void *(*fn)(void *), void *arg)
-{
-	pthread_t t;
-	int err = pthread_create(&t, NULL, fn, arg);
-
-	if (err) {
-		FAIL("pthread_create: %s", ut_errname(err));
-		ut_abort();
-	}
-	return t;
-}
-
-static void *join(pthread_t t)
-{
-	void *ret = NULL;
-
-	CHECK_EQ(pthread_join(t, &ret), 0);
-	return ret;
-}
 
 /* --- descriptors ---- */
 
@@ -79,11 +59,11 @@ TEST(lock_of_a_closed_file,
 	});
 
 	OK(read(ready[0], &c, 1));
-	pthread_t t = start(wait_for_lock, (void *)(long)fd);
+	pthread_t t = smp_start(wait_for_lock, (void *)(long)fd);
 	wait_sleeping_thread();
 	OK(close(fd));
 	OK(write(go[1], "x", 1));
-	CHECK_EQ((long)join(t), EBADF);
+	CHECK_EQ((long)smp_join(t), EBADF);
 	CHECK_EXIT(pid, 0);
 	other = OK(open("f", O_RDWR));
 	pid = CHILD({
@@ -170,11 +150,11 @@ TEST(replaced_descriptor,
 	OK(sigaction(SIGALRM, &sa, NULL));
 	OK(setitimer(ITIMER_REAL, &often, NULL));
 	for (long i = 0; i < 4; i++)
-		t[i] = start(i < 2 ? replace_fd : use_fd, (void *)i);
+		t[i] = smp_start(i < 2 ? replace_fd : use_fd, (void *)i);
 	CHECK_EXIT(pid, 0);
 	stop = true;
 	for (int i = 0; i < 4; i++)
-		join(t[i]);
+		smp_join(t[i]);
 }
 
 static void *toggle_nonblock(void *arg)
@@ -193,10 +173,10 @@ TEST(lost_flags, "a flag of an open file lost to who changes another")
 
 	OK(pipe(fds));
 	shared_fd = fds[0];
-	pthread_t t = start(toggle_nonblock, NULL);
+	pthread_t t = smp_start(toggle_nonblock, NULL);
 	for (int i = 0; i < 2000; i++)
 		CHECK(fcntl(shared_fd, F_GETFL) >= 0);
-	join(t);
+	smp_join(t);
 	CHECK_EQ(fcntl(shared_fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
 	OK(ioctl(shared_fd, 0x5421, &off));
 	CHECK_EQ(fcntl(shared_fd, F_GETFL) & O_NONBLOCK, 0);
@@ -240,9 +220,9 @@ static void run_writers(int flags)
 
 	shared_fd = OK(open("f", O_RDWR | O_CREAT | O_TRUNC | flags, 0600));
 	for (long i = 0; i < WRITERS; i++)
-		t[i] = start(write_records, (void *)i);
+		t[i] = smp_start(write_records, (void *)i);
 	for (int i = 0; i < WRITERS; i++)
-		join(t[i]);
+		smp_join(t[i]);
 	OK(fstat(shared_fd, &st));
 	CHECK_EQ(st.st_size, WRITERS * RECORDS * RECORD);
 	check_records(shared_fd);
@@ -295,9 +275,9 @@ TEST(full_tmpfs, "a limited tmpfs that takes more than its size, or counts wrong
 	if (mount("none", "m", "tmpfs", 0, "size=400k,nr_inodes=5000"))
 		SKIP("cannot mount");
 	for (long i = 0; i < WRITERS; i++)
-		t[i] = start(fill_mount, (void *)i);
+		t[i] = smp_start(fill_mount, (void *)i);
 	for (int i = 0; i < WRITERS; i++)
-		join(t[i]);
+		smp_join(t[i]);
 	CHECK(filled <= 100 && filled > 90);
 	OK(umount("m"));
 }
@@ -338,9 +318,9 @@ TEST(pipe_wakeups, "a reader or writer of a pipe that sleeps while there is some
 	OK(pipe(pipes));
 	OK(fcntl(pipes[0], F_SETPIPE_SZ, 2 * PAGE));
 	for (int i = 0; i < 3; i++)
-		r[i] = start(read_pages, NULL);
+		r[i] = smp_start(read_pages, NULL);
 	for (int i = 0; i < 2; i++)
-		w[i] = start(write_pages, NULL);
+		w[i] = smp_start(write_pages, NULL);
 	for (int i = 0; i < 50; i++) {
 		OK(fcntl(pipes[0], F_SETPIPE_SZ, 8 * PAGE));
 		if (fcntl(pipes[0], F_SETPIPE_SZ, 2 * PAGE) < 0)
@@ -348,10 +328,10 @@ TEST(pipe_wakeups, "a reader or writer of a pipe that sleeps while there is some
 		sched_yield();
 	}
 	for (int i = 0; i < 2; i++)
-		join(w[i]);
+		smp_join(w[i]);
 	OK(close(pipes[1]));
 	for (int i = 0; i < 3; i++)
-		join(r[i]);
+		smp_join(r[i]);
 	CHECK_EQ(taken, 2 * MESSAGES);
 }
 
@@ -380,14 +360,14 @@ TEST(poll_wakeups, "a poll that sleeps on although there is something to read")
 	OK(pipe(pipes));
 	OK(fcntl(pipes[0], F_SETFL, O_NONBLOCK));
 	for (int i = 0; i < 2; i++)
-		r[i] = start(poll_pages, NULL);
+		r[i] = smp_start(poll_pages, NULL);
 	for (int i = 0; i < 2; i++)
-		w[i] = start(write_pages, NULL);
+		w[i] = smp_start(write_pages, NULL);
 	for (int i = 0; i < 2; i++)
-		join(w[i]);
+		smp_join(w[i]);
 	OK(close(pipes[1]));
 	for (int i = 0; i < 2; i++)
-		join(r[i]);
+		smp_join(r[i]);
 	CHECK_EQ(taken, 2 * MESSAGES);
 }
 
@@ -401,10 +381,10 @@ static void *open_fifo(void *arg)
 TEST(fifo_opens, "a FIFO that cannot be opened just when another closes it")
 {
 	OK(mkfifo("fifo", 0600));
-	pthread_t a = start(open_fifo, NULL), b = start(open_fifo, NULL);
+	pthread_t a = smp_start(open_fifo, NULL), b = smp_start(open_fifo, NULL);
 
-	join(a);
-	join(b);
+	smp_join(a);
+	smp_join(b);
 }
 
 /* --- names ---- */
@@ -461,11 +441,11 @@ TEST(names, "a walk through directories that are renamed and removed meanwhile")
 	OK(mkdir("d/dir", 0700));
 	close(ut_file("d/x", "x", 1));
 	for (long i = 0; i < 4; i++)
-		t[i] = start(fn[i], (void *)(i & 1));
+		t[i] = smp_start(fn[i], (void *)(i & 1));
 	ut_msleep(300);
 	stop = true;
 	for (int i = 0; i < 4; i++)
-		join(t[i]);
+		smp_join(t[i]);
 	unlink("d/dir/sub/f");
 	rmdir("d/dir/sub");
 	OK(stat("d/dir", &st));
@@ -515,13 +495,13 @@ TEST(mounts, "two mounts moved into each other, or a list of mounts that reads o
 		snprintf(dir, sizeof(dir), "%s/d", places[i]);
 		OK(mkdir(dir, 0700));
 	}
-	t[0] = start(mount_and_move, "m1");
-	t[1] = start(mount_and_move, "m2");
-	t[2] = start(read_mounts, NULL);
+	t[0] = smp_start(mount_and_move, "m1");
+	t[1] = smp_start(mount_and_move, "m2");
+	t[2] = smp_start(read_mounts, NULL);
 	ut_msleep(300);
 	stop = true;
 	for (int i = 0; i < 3; i++)
-		join(t[i]);
+		smp_join(t[i]);
 	for (int i = 0; i < 2; i++)
 		while (!umount2(places[i], MNT_DETACH))
 			;
@@ -576,14 +556,14 @@ TEST(seal_against_writers, "a sealed memfd that changes")
 	for (int i = 0; i < 20; i++) {
 		shared_fd = OK(memfd_create("x", MFD_ALLOW_SEALING));
 		OK(ftruncate(shared_fd, PAGE));
-		pthread_t t = start(write_memfd, NULL);
+		pthread_t t = smp_start(write_memfd, NULL);
 
 		for (int k = 0; k < i % 4; k++)
 			sched_yield();
 		OK(fcntl(shared_fd, F_ADD_SEALS, F_SEAL_WRITE));
 		OK(pread(shared_fd, &a, sizeof(a), 0));
 		sched_yield();
-		join(t);
+		smp_join(t);
 		OK(pread(shared_fd, &b, sizeof(b), 0));
 		CHECK_EQ(a, b);
 		OK(close(shared_fd));
