@@ -4,11 +4,11 @@
  * scheduler, wait queues and timers (which the lock checker itself stands on) and by the log;
  * everything else takes a spinlock_t (kernel/sync/spinlock.h).
  *
- * A free lock that nobody waits for is taken in one step. Who must wait stands in line, which is fair
- * and bounded: each is served by its number. Under a hypervisor nobody stands in line, as in Linux
- * (virt_spin_lock()): there the next in line is often not running, and all behind it would wait for
- * the host's scheduler (4 processors on 2 busy ones: threads that map and unmap were five to ten times
- * slower).
+ * Who comes draws a number, and is served by it: fair and bounded. But under a hypervisor nobody stands
+ * in line, as in Linux (virt_spin_lock()): there the next in line is often not running, and all behind
+ * it would wait for the host's scheduler (4 processors on 2 busy ones: threads that map and unmap were
+ * five to ten times slower). So who finds that it must wait gives its number back, from the last in
+ * line on, and takes the lock when it sees it free.
  */
 #pragma once
 
@@ -36,12 +36,16 @@ static inline __must_check bool ticket_trylock(struct ticket_lock *l)
 
 /* Does who must wait stand in line? Set once at boot (kernel/x86/cpufeature.c). */
 extern bool ticket_line;
-void ticket_lock_wait(struct ticket_lock *l);
+void ticket_lock_wait(struct ticket_lock *l, u8 ticket);
 
 static inline void ticket_lock(struct ticket_lock *l)
 {
-	if (unlikely(!ticket_trylock(l)))
-		ticket_lock_wait(l);
+	u8 ticket;
+
+	race_point();
+	ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
+	if (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
+		ticket_lock_wait(l, ticket);
 }
 
 static inline void ticket_unlock(struct ticket_lock *l)
