@@ -318,7 +318,7 @@ TEST(poll_waits, "poll that is not woken, wakes too early, or ignores its time")
 	});
 	close(w);
 	CHECK_EQ(poll(&p, 1, 20000), 1);
-	CHECK_EQ(p.revents, POLLIN);
+	CHECK_EQ(p.revents & ~POLLHUP, POLLIN); /* on a slow host the writer is gone by now */
 	OK(read(r, &c, 1));
 	CHECK_EQ(poll(&p, 1, -1), 1);
 	CHECK_EQ(p.revents, POLLHUP);

@@ -43,7 +43,7 @@ static void begin(struct slot *s, int program)
 	out_name(out, sizeof(out), s);
 	s->program = program;
 	s->pid = CHILD({
-		int fd = OK(open(out, O_RDWR | O_CREAT | O_TRUNC, 0600));
+		int fd = OK(open(out, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
 		setpgid(0, 0);
 		OK(dup2(fd, 1));
 		OK(dup2(fd, 2));
