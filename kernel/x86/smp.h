@@ -21,7 +21,8 @@ void smp_send_reschedule(unsigned int cpu);
 /* Runs fn(arg) on every CPU of mask (the running one not among them), in an interrupt, and returns
  * when all have done it. What they did is then visible here, and what was done here before, to
  * them. Interrupts must be on, and no spinlock held that is ever waited for with interrupts off: the
- * CPU that waits for it would never answer. Not in interrupt handlers. fn takes no lock. */
+ * CPU that waits for it would never answer. Not in interrupt handlers. fn takes no lock but such as handlers
+ * may take. */
 void smp_call_mask(u64 mask, void (*fn)(void *arg), void *arg);
 
 #ifdef CONFIG_DEBUG
