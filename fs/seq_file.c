@@ -156,21 +156,35 @@ static int seq_seek(struct seq_file *m, loff_t pos)
 	return err;
 }
 
+/* What buf has of the text at pos, up to n bytes. 0: the end. */
+static ssize_t seq_copy(struct seq_file *m, void __user *to, size_t n, loff_t pos)
+{
+	int err = seq_seek(m, pos);
+	size_t skip, left;
+
+	if (err || pos >= m->from + (loff_t)m->count)
+		return err;
+	skip = (size_t)(pos - m->from);
+	n = min(n, m->count - skip);
+	left = copy_to_user(to, m->buf + skip, n);
+	return left == n && n ? -EFAULT : (ssize_t)(n - left);
+}
+
 ssize_t seq_read(struct file *f, void __user *buf, size_t n, loff_t *pos)
 {
 	struct seq_file *m = f->private;
-	size_t skip, len, left;
-	int err;
+	size_t done = 0;
+	ssize_t len;
 
 	guard_mutex(&m->lock);
-	err = seq_seek(m, *pos);
-	if (err || *pos >= m->from + (loff_t)m->count)
-		return err;
-	skip = (size_t)(*pos - m->from);
-	len = min(n, m->count - skip);
-	left = copy_to_user(buf, m->buf + skip, len);
-	*pos += (loff_t)(len - left);
-	return left == len && len ? -EFAULT : (ssize_t)(len - left);
+	do {
+		len = seq_copy(m, (char __user *)buf + done, n - done, *pos);
+		if (len > 0) {
+			done += (size_t)len;
+			*pos += len;
+		}
+	} while (len > 0 && done < n);
+	return done ? (ssize_t)done : len;
 }
 
 loff_t seq_lseek(struct file *f, loff_t off, int whence)
