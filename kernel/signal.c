@@ -142,6 +142,9 @@ void signal_wake_up(struct task *t, bool fatal)
 {
 	assert_spin_held(&t->proc->siglock);
 	work_set(t, TWORK_SIGNAL);
+	/* Itself, as by a fault, and not about to sleep: it looks when it returns to user mode. */
+	if (t == current && t->thread.state == THREAD_RUNNING)
+		return;
 	if (!thread_wake_signal(&t->thread, fatal))
 		thread_kick(&t->thread);
 	if (fatal)

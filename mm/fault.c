@@ -98,15 +98,18 @@ static vm_fault_t replace_by_anon(struct fault *f, struct page *page, struct pag
 	tlb_flush_page(f->mm, f->addr);
 	page_add_new_anon_rmap(page, f->vma, f->addr);
 	set_pte(f->pte, anon_pte(f, page));
-	if (!old || !PageAnon(old))
+	if (!old) {
 		count_kind(f, MM_ANON, 1);
-	if (old && !PageAnon(old))
+		unlock_table(f);
+		return VM_FAULT_DONE;
+	}
+	if (!PageAnon(old)) {
+		count_kind(f, MM_ANON, 1);
 		count_kind(f, page_counter(old), -1);
-	if (old)
-		page_remove_rmap(old);
+	}
+	page_remove_rmap(old);
 	unlock_table(f);
-	if (old)
-		put_page(old); /* the pte's */
+	put_page(old); /* the pte's */
 out:
 	if (old)
 		put_page(old);
@@ -240,17 +243,18 @@ static vm_fault_t prepare_anon(struct fault *f)
 /* Sets table, pte and orig. */
 static inline vm_fault_t find_pte(struct fault *f)
 {
-	pmd_t *pmd = pmd_find(f->mm, f->addr);
+	pmd_t *pmd = pmd_find(f->mm, f->addr), e;
 
 	if (unlikely(!pmd || pmd_none(pmdp_get(pmd)))) {
 		pmd = pmd_alloc(f->mm, f->addr);
 		if (!pmd || pte_table_alloc(f->mm, pmd, 0))
 			return VM_FAULT_OOM;
 	}
-	if (WARN_ON_ONCE(pmd_leaf(pmdp_get(pmd))))
+	e = pmdp_get(pmd);
+	if (WARN_ON_ONCE(pmd_leaf(e)))
 		return VM_FAULT_SIGBUS;
-	f->table = pmd_page(pmdp_get(pmd));
-	f->pte = pte_offset(pmd, f->addr);
+	f->table = pmd_page(e);
+	f->pte = pmd_table(e) + pte_index(f->addr);
 	f->orig = ptep_get(f->pte);
 	return VM_FAULT_DONE;
 }

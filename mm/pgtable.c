@@ -86,7 +86,7 @@ void mm_update_hiwater_rss(struct mm_struct *mm)
 /* --- tables ---- */
 
 /* Tables come back empty, as zap clears every entry: so some are kept for each CPU, and the next
- * one wanted need not be zeroed again (512 instructions). A small process has six. */
+ * one wanted need not be zeroed again (512 instructions). A small process has seven. */
 #define TABLES_KEPT 16
 
 struct table_stock {
@@ -146,12 +146,18 @@ void table_release(struct page *table)
 		free_page_struct(table);
 }
 
-static struct page *table_alloc(struct mm_struct *mm, int nid)
+/* All zeroes. NULL: no memory. */
+static inline struct page *table_page(int nid)
 {
 	struct page *table = stock_take();
 
-	if (!table)
-		table = alloc_pages_node(nid, GFP_KERNEL | __GFP_ZERO, 0);
+	return likely(table) ? table : alloc_pages_node(nid, GFP_KERNEL | __GFP_ZERO, 0);
+}
+
+static struct page *table_alloc(struct mm_struct *mm, int nid)
+{
+	struct page *table = table_page(nid);
+
 	if (!table)
 		return NULL;
 	SetPageTable(table);
@@ -362,10 +368,14 @@ void free_vma_tables(struct mmu_gather *g, const struct vm_area_struct *list, va
 
 /* --- the root ---- */
 
+/* The upper half is the same in all spaces and never changes after boot: of its entries a few are in
+ * use (direct map, struct pages, vmalloc, image). */
+static u16 kernel_entry[PTRS_PER_TABLE - KERNEL_PGD_BOUNDARY];
+static unsigned int nr_kernel_entries;
+
 pgd_t *pgd_alloc(void)
 {
-	struct page *page = alloc_page(GFP_KERNEL);
-	const size_t half = KERNEL_PGD_BOUNDARY * sizeof(pgd_t);
+	struct page *page = table_page(0);
 	pgd_t *pgd;
 
 	if (!page)
@@ -373,17 +383,17 @@ pgd_t *pgd_alloc(void)
 	SetPageTable(page);
 	mod_vmstat(NR_PAGETABLE, 1);
 	pgd = page_address(page);
-	memset(pgd, 0, half);
-	memcpy(pgd + KERNEL_PGD_BOUNDARY, init_mm.pgd + KERNEL_PGD_BOUNDARY, PAGE_SIZE - half);
+	for (unsigned int i = 0; i < nr_kernel_entries; i++)
+		pgd[kernel_entry[i]] = init_mm.pgd[kernel_entry[i]];
 	return pgd;
 }
 
 void pgd_free(pgd_t *pgd)
 {
-	for (unsigned int i = 0; i < KERNEL_PGD_BOUNDARY; i++)
-		debug_assert(pgd_none(pgd[i]));
+	for (unsigned int i = 0; i < nr_kernel_entries; i++)
+		pgd[kernel_entry[i]] = __pgd(0);
 	mod_vmstat(NR_PAGETABLE, -1);
-	free_page_struct(virt_to_page(pgd));
+	table_release(virt_to_page(pgd));
 }
 
 void pgtable_init(void)
@@ -392,5 +402,8 @@ void pgtable_init(void)
 	if (!zero_page)
 		panic("no memory for the zero page");
 	SetPageReserved(zero_page);
+	for (u16 i = KERNEL_PGD_BOUNDARY; i < PTRS_PER_TABLE; i++)
+		if (pgd_present(init_mm.pgd[i]))
+			kernel_entry[nr_kernel_entries++] = i;
 	register_drain(pgtable_drain);
 }

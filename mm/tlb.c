@@ -58,21 +58,21 @@ DEFINE_PER_CPU(struct tlb_state, tlb_state);
 
 /* ---- one CPU ---- */
 
-static void flush_all(void)
+static __noinline void flush_all(void)
 {
 	tlb_flush_local_all();
 	count_event(TLB_LOCAL_FLUSH_ALL);
 }
 
-static void flush_local(vaddr_t start, vaddr_t end)
+static __always_inline void flush_local(vaddr_t start, vaddr_t end)
 {
 	if ((end - start) >> PAGE_SHIFT > TLB_SINGLE_PAGES_MAX) {
 		flush_all();
 		return;
 	}
 	count_events(TLB_LOCAL_FLUSH_ONE, (end - start) >> PAGE_SHIFT);
-	for (; start < end; start += PAGE_SIZE)
-		tlb_flush_local_page(start);
+	for (size_t left = end - start; left; left -= PAGE_SIZE)
+		tlb_flush_local_page(end - left);
 }
 
 /* The running CPU, which has mm loaded, is to be at least at gen, of which the range was [start, end).
@@ -125,12 +125,17 @@ static void tlb_request_run(void *arg)
 		catch_up(r->mm, r->gen, r->start, r->end);
 }
 
-/* The CPUs other than this one that must be told: all that have mm loaded, or only those that use it. */
-static inline u64 cpus_to_tell(const struct mm_struct *mm, bool lazy_too)
+static inline u64 loaded_elsewhere(const struct mm_struct *mm)
 {
-	u64 mask = __atomic_load_n(&mm->cpu_mask, __ATOMIC_SEQ_CST) & ~BIT(smp_processor_id());
+	return __atomic_load_n(&mm->cpu_mask, __ATOMIC_SEQ_CST) & ~BIT(smp_processor_id());
+}
 
-	if (likely(!mask) || lazy_too)
+/* The CPUs other than this one that must be told: all that have mm loaded, or only those that use it. */
+static u64 cpus_to_tell(const struct mm_struct *mm, bool lazy_too)
+{
+	u64 mask = loaded_elsewhere(mm);
+
+	if (lazy_too)
 		return mask;
 	for_each_cpu(cpu)
 		if ((mask & BIT(cpu)) && READ_ONCE(per_cpu_ptr(&tlb_state, cpu)->lazy))
@@ -138,13 +143,15 @@ static inline u64 cpus_to_tell(const struct mm_struct *mm, bool lazy_too)
 	return mask;
 }
 
-/* Other CPUs forget the range. Waits until they have. */
-static __noinline void tlb_shootdown(u64 others, struct mm_struct *mm, vaddr_t start, vaddr_t end,
-				     long gen)
+/* Other CPUs that have mm loaded, if any uses it (or if the lazy ones count), forget the range. Waits
+ * until they have. */
+static __noinline void tlb_shootdown(struct mm_struct *mm, vaddr_t start, vaddr_t end, long gen,
+				     bool lazy_too)
 {
 	struct tlb_request r = {mm, start, end, gen};
+	u64 others = cpus_to_tell(mm, lazy_too);
 
-	if (drop_requests)
+	if (!others || drop_requests)
 		return;
 	count_event(TLB_REMOTE_FLUSH);
 	smp_call_mask(others, tlb_request_run, &r);
@@ -161,16 +168,15 @@ void tlb_leave_lazy(struct mm_struct *mm)
 
 /* ---- the calls ---- */
 
-static void flush_range(struct mm_struct *mm, vaddr_t start, vaddr_t end, bool tables)
+static __always_inline void flush_range(struct mm_struct *mm, vaddr_t start, vaddr_t end,
+					bool tables)
 {
 	long gen = atomic_long_add_return(1, &mm->tlb_gen);
-	u64 others;
 
 	if (this_cpu_read(tlb_state.mm) == mm)
 		catch_up(mm, gen, start, end);
-	others = cpus_to_tell(mm, tables);
-	if (unlikely(others))
-		tlb_shootdown(others, mm, start, end, gen);
+	if (unlikely(loaded_elsewhere(mm)))
+		tlb_shootdown(mm, start, end, gen, tables);
 }
 
 void tlb_flush_range(struct mm_struct *mm, vaddr_t start, vaddr_t end)
@@ -180,12 +186,12 @@ void tlb_flush_range(struct mm_struct *mm, vaddr_t start, vaddr_t end)
 
 void tlb_flush_mm(struct mm_struct *mm)
 {
-	tlb_flush_range(mm, 0, TASK_SIZE);
+	flush_range(mm, 0, TASK_SIZE, false);
 }
 
 void tlb_flush_page(struct mm_struct *mm, vaddr_t addr)
 {
-	tlb_flush_range(mm, addr, addr + PAGE_SIZE);
+	flush_range(mm, addr, addr + PAGE_SIZE, false);
 }
 
 void tlb_fix_spurious(struct mm_struct *mm, vaddr_t addr)
@@ -224,14 +230,11 @@ void tlb_remove_table(struct mmu_gather *g, struct page *table)
 }
 
 /* No CPU reads or writes the page by its old entry any more. */
-static struct page *end_late(struct page *p)
+static void end_late(struct page *page)
 {
-	struct page *page = (struct page *)((unsigned long)p & ~GATHER_LATE);
-
 	if (!PageAnon(page))
 		set_page_dirty(page);
 	page_remove_rmap(page);
-	return page;
 }
 
 /* Drops the references; frees the pages of which that was the last. */
@@ -242,17 +245,20 @@ static void release_pages(struct page **pages, unsigned int nr)
 	for (unsigned int i = 0; i < nr; i++) {
 		struct page *page = pages[i];
 
-		if ((unsigned long)page & GATHER_LATE)
-			page = end_late(page);
-		if (unlikely(PageTable(page)))
+		if ((unsigned long)page & GATHER_LATE) {
+			page = (struct page *)((unsigned long)page - GATHER_LATE);
+			end_late(page);
+		} else if (unlikely(PageTable(page))) {
 			table_release(page);
-		else if (atomic_dec_and_test(&page->refcount))
+			continue;
+		}
+		if (atomic_dec_and_test(&page->refcount))
 			pages[n++] = page;
 	}
 	free_pages_bulk(pages, n);
 }
 
-void tlb_gather_flush(struct mmu_gather *g)
+void tlb_gather_finish(struct mmu_gather *g)
 {
 	if (g->start < g->end)
 		flush_range(g->mm, g->start, g->end, g->tables);
@@ -260,10 +266,10 @@ void tlb_gather_flush(struct mmu_gather *g)
 		release_pages(g->pages, g->nr);
 		g->batches++;
 	}
-	gather_reset(g);
 }
 
-void tlb_gather_finish(struct mmu_gather *g)
+void tlb_gather_flush(struct mmu_gather *g)
 {
-	tlb_gather_flush(g);
+	tlb_gather_finish(g);
+	gather_reset(g);
 }

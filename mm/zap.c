@@ -57,13 +57,14 @@ struct zap_state {
 	struct mm_struct *mm;
 	struct mmu_gather *g;
 	bool even_cows;
+	/* of one table: */
 	struct zap_counts counts;
+	vaddr_t first, last; /* cleared entries; first > last: none */
 };
 
-/* One non-empty pte. True: the gather is full. */
-static bool zap_pte(struct zap_state *z, pte_t *pte, vaddr_t addr)
+/* The non-empty pte e. True: the gather is full. */
+static __always_inline bool zap_pte(struct zap_state *z, pte_t *pte, pte_t e, vaddr_t addr)
 {
-	pte_t e = ptep_get(pte);
 	enum mm_counter kind;
 	struct page *page;
 	bool late;
@@ -78,7 +79,9 @@ static bool zap_pte(struct zap_state *z, pte_t *pte, vaddr_t addr)
 	if (!z->even_cows && (!page || PageAnon(page)))
 		return false;
 	e = ptep_get_and_clear(pte);
-	tlb_remove_pte(z->g, addr, PAGE_SIZE);
+	if (addr < z->first)
+		z->first = addr;
+	z->last = addr;
 	if (!page)
 		return false;
 	kind = page_counter(page);
@@ -97,13 +100,19 @@ static vaddr_t zap_table_part(struct zap_state *z, pmd_t *pmd, vaddr_t addr, vad
 	struct page *table = pmd_page(pmdp_get(pmd));
 	spinlock_t *ptl;
 	pte_t *pte = pte_offset_lock(pmd, addr, &ptl);
-	bool full = false;
 
 	z->counts = (struct zap_counts){{0}};
-	for (; addr < end && !full; addr += PAGE_SIZE, pte++)
-		if (!pte_none(ptep_get(pte)))
-			full = zap_pte(z, pte, addr);
+	z->first = end;
+	z->last = 0;
+	for (bool full = false; addr < end && !full; addr += PAGE_SIZE, pte++) {
+		pte_t e = ptep_get(pte);
+
+		if (!pte_none(e))
+			full = zap_pte(z, pte, e, addr);
+	}
 	apply_counts(z->mm, table, &z->counts);
+	if (z->first <= z->last)
+		tlb_remove_pte(z->g, z->first, z->last + PAGE_SIZE - z->first);
 	spin_unlock(ptl);
 	return addr;
 }

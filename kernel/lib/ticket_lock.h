@@ -38,6 +38,18 @@ static inline __must_check bool ticket_trylock(struct ticket_lock *l)
 extern bool ticket_line;
 void ticket_lock_wait(struct ticket_lock *l, u8 ticket);
 
+/* ticket_lock_wait(), of which the compiler need not know that it is a call: the way there saves every
+ * register (kernel/x86/ticket_lock.S). Locks are taken often and seldom waited for, and a function that
+ * calls nothing else needs no frame. */
+static __always_inline void ticket_lock_slow(struct ticket_lock *l, u8 ticket)
+{
+#ifdef __OCTAVO__
+	__asm__ __volatile__("call ticket_lock_save_wait" : : "D"(l), "a"(ticket) : "memory", "cc");
+#else
+	ticket_lock_wait(l, ticket);
+#endif
+}
+
 static inline void ticket_lock(struct ticket_lock *l)
 {
 	u8 ticket;
@@ -45,7 +57,7 @@ static inline void ticket_lock(struct ticket_lock *l)
 	race_point();
 	ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
 	if (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
-		ticket_lock_wait(l, ticket);
+		ticket_lock_slow(l, ticket);
 }
 
 static inline void ticket_unlock(struct ticket_lock *l)

@@ -72,7 +72,7 @@ void rwsem_init(struct rwsem *s, enum lock_class cls)
 #define RWSEM_WRITER  2
 #define RWSEM_READER  4 /* times the number of readers */
 
-static bool read_enter(struct rwsem *s)
+static __always_inline bool read_enter(struct rwsem *s)
 {
 	int c = atomic_read(&s->count);
 

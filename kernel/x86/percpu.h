@@ -45,10 +45,14 @@ extern unsigned int nr_cpu_ids; /* CPUs that run: 0 to nr_cpu_ids - 1; grows whi
 		__asm__ __volatile__("mov %1, %%gs:%0" : "=m"(var) : "r"(_v)); \
 	} while (0)
 /* Adds to a 4- or 8-byte counter; atomic against interrupts of this CPU. */
-#define this_cpu_add(var, val)                                                        \
-	do {                                                                          \
-		__typeof__(var) _v = (val);                                           \
-		__asm__ __volatile__("add %1, %%gs:%0" : "+m"(var) : "r"(_v) : "cc"); \
+#define this_cpu_add(var, val)                                                                   \
+	do {                                                                                     \
+		__typeof__(var) _v = (val);                                                      \
+		_Static_assert(sizeof(_v) == 4 || sizeof(_v) == 8, "a counter");                 \
+		if (sizeof(_v) == 8)                                                             \
+			__asm__ __volatile__("addq %1, %%gs:%0" : "+m"(var) : "er"(_v) : "cc");  \
+		else                                                                             \
+			__asm__ __volatile__("addl %k1, %%gs:%0" : "+m"(var) : "ir"(_v) : "cc"); \
 	} while (0)
 #define this_cpu_inc(var) this_cpu_add(var, 1)
 #define this_cpu_dec(var) this_cpu_add(var, -1)
