@@ -495,7 +495,8 @@ void schedule_dead(void)
 	panic("a dead thread runs");
 }
 
-/* Lets every other runnable thread of this CPU go first. */
+/* Lets every other runnable thread of this CPU go first. With none, the caller most likely waits for
+ * another CPU: pause lets it go first where both share a core, or an emulator's thread. */
 void sched_yield(void)
 {
 	unsigned long flags = local_irq_save();
@@ -513,6 +514,8 @@ void sched_yield(void)
 	}
 	ticket_unlock(&rq->lock);
 	local_irq_restore(flags);
+	if (!last)
+		cpu_relax();
 	schedule();
 }
 
