@@ -120,9 +120,21 @@ def have(*patterns):
     return all(glob.glob(os.path.join(ROOT, p), recursive=True) for p in patterns)
 
 
-def with_race(words, seed):
-    """The kernel waits at locks and atomic operations now and then, so that others come between."""
-    return lambda options: f"race={seed} {words(options)}"
+def with_race(words, seed=None):
+    """The kernel waits at locks and atomic operations now and then, so that others come between.
+    Without a number the seed is the run's."""
+    return lambda options: f"race={seed or options.seed} {words(options)}"
+
+
+# What goes on between processors: of all user suites half the time, where they take turns.
+SMP_SUITES = ("affinity,fork,fsrace,futex,mmap,munmap,pipe,procfile,pthread,rseq,shm,signal,smp,smpsync,sysv,"
+              "threads,tlb")
+
+
+def turns_words(options):
+    """No race= here: programs spin without pause, and each turn given away would come back milliseconds
+    later."""
+    return utest_words(options) + ("" if options.filter else f" utest={SMP_SUITES}")
 
 
 def in_real_time(group):
@@ -133,7 +145,8 @@ def in_real_time(group):
 
 def smp_groups():
     """The suites on several processors, which run in parallel; then (--long) with the scheduler's
-    and the locks' windows widened, and taking turns, which repeats exactly."""
+    and the locks' windows widened, and taking turns, which repeats exactly: inside the kernel at the
+    points and in the order that --seed draws."""
     groups = []
     for cpus in ("2", "4"):
         for name, words in (("kernel", ktest_words), ("user", utest_words)):
@@ -143,8 +156,10 @@ def smp_groups():
             for seed in (1, 2, 3):
                 groups.append(Group(f"{name}-smp{cpus}-race{seed}", f"{name} suites, {cpus} CPUs, race={seed}",
                                     run_boot(with_race(words, seed)), environment, ["debug"], True))
-            groups.append(Group(f"{name}-smp{cpus}-turns", f"{name} suites, {cpus} CPUs that take turns",
-                                run_boot(words), {**environment, "ICOUNT": "1"}, ["debug"], True))
+        for name, what, words in (("kernel", "kernel suites", with_race(ktest_words)),
+                                  ("user", "user suites about threads and SMP", turns_words)):
+            groups.append(Group(f"{name}-smp{cpus}-turns", f"{what}, {cpus} CPUs that take turns",
+                                run_boot(words), {"SMP": cpus, "BUILD": "debug", "ICOUNT": "1"}, ["debug"], True))
     groups += [
         Group("smp", "1 to 16 CPUs, maxcpus=: all come up and work", testcases.run_smp, {}, ["release"]),
         Group("tlb-drop", "TLB flushes that are not sent: do the tests notice?", testcases.run_tlb_drop,

@@ -7,7 +7,8 @@
  * Idea: make those instructions last. One race point in eight waits for up to 256 rounds, about as
  * long as a lock is held; one in some thousand for up to 16,000, long enough for the others to start
  * and end whatever they do. Each CPU draws from a sequence of its own, given by the seed: another seed
- * is another set of delays, and on one CPU under -icount a seed repeats exactly.
+ * is another set of delays. Under -icount a seed repeats exactly; several CPUs take turns there, and
+ * the pause at the end of a delay is what gives the turn to another.
  *
  * Called with any lock held, in interrupts and with them off. One that comes between the reading and
  * the writing of the state draws the same number; that is no harm.
@@ -16,6 +17,7 @@
 #include <kernel/lib/hash.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/race.h>
+#include <kernel/x86/cpu.h>
 #include <kernel/x86/percpu.h>
 
 #ifdef CONFIG_DEBUG
@@ -41,6 +43,7 @@ void race_delay(void)
 		rounds *= 64;
 	while (rounds--)
 		barrier();
+	cpu_relax();
 }
 
 void race_init(void)
