@@ -127,8 +127,8 @@ def with_race(words, seed=None):
 
 
 # What goes on between processors. Not tlb, where one spins in user mode on purpose while the other is in
-# the kernel: taking turns, the other may then get no further than its timer interrupts (scripts/qemu),
-# which is a lockup to the watchdog.
+# the kernel: taking turns, with four CPUs, the other was seen to get no further than its timer interrupts
+# for 20 seconds (scripts/qemu), which is a lockup to the watchdog.
 SMP_SUITES = "affinity,fork,fsrace,futex,mmap,munmap,pipe,procfile,pthread,rseq,shm,signal,smp,smpsync,sysv,threads"
 
 
