@@ -65,13 +65,13 @@ static void beside_join(struct beside *b)
 	ktest_wait(&b->wait, &b->done);
 }
 
-/* Comes true within two seconds, which is never needed where things are right. */
-#define SOON(cond)                                                 \
-	({                                                         \
-		ktime_t _end = ktime_get() + 2000 * NSEC_PER_MSEC; \
-		while (!(cond) && ktime_get() < _end)              \
-			sched_yield();                             \
-		!!(cond);                                          \
+/* Comes true within ten seconds, which is never needed where things are right. */
+#define SOON(cond)                                              \
+	({                                                      \
+		ktime_t _end = ktime_get() + 10 * NSEC_PER_SEC; \
+		while (!(cond) && ktime_get() < _end)           \
+			sched_yield();                          \
+		!!(cond);                                       \
 	})
 
 static bool done_soon(struct beside *b)
