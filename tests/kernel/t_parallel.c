@@ -23,7 +23,7 @@ struct beside {
 	void (*fn)(void *arg);
 	void *arg;
 	struct task *task;
-	bool go, done;
+	bool go, begun, done;
 	struct wait_queue wait;
 };
 
@@ -32,6 +32,7 @@ static int beside_main(void *p)
 	struct beside *b = p;
 
 	wait_event(b->wait, smp_load_acquire(&b->go));
+	smp_store_release(&b->begun, true);
 	b->fn(b->arg);
 	ktest_complete(&b->wait, &b->done);
 	return 0;
@@ -69,9 +70,10 @@ static void beside_join(struct beside *b)
 #define SOON(cond)                                              \
 	({                                                      \
 		ktime_t _end = ktime_get() + 10 * NSEC_PER_SEC; \
-		while (!(cond) && ktime_get() < _end)           \
+		bool _is;                                       \
+		while (!(_is = (cond)) && ktime_get() < _end)   \
 			sched_yield();                          \
-		!!(cond);                                       \
+		_is;                                            \
 	})
 
 static bool done_soon(struct beside *b)
@@ -81,7 +83,11 @@ static bool done_soon(struct beside *b)
 
 static bool asleep_soon(struct beside *b)
 {
-	return SOON(READ_ONCE(b->task->thread.state) == THREAD_UNINTERRUPTIBLE);
+	const struct thread *t = &b->task->thread;
+
+	/* Not where it waits, or was about to, for being sent. */
+	return SOON(smp_load_acquire(&b->begun) && READ_ONCE(t->state) == THREAD_UNINTERRUPTIBLE &&
+		    !READ_ONCE(t->on_cpu));
 }
 
 struct touch {

@@ -61,9 +61,10 @@ static void gang_run(struct gang *g, int n, int (*fn)(void *))
 #define SOON(cond)                                              \
 	({                                                      \
 		ktime_t _end = ktime_get() + 10 * NSEC_PER_SEC; \
-		while (!(cond) && ktime_get() < _end)           \
+		bool _is;                                       \
+		while (!(_is = (cond)) && ktime_get() < _end)   \
 			sched_yield();                          \
-		!!(cond);                                       \
+		_is;                                            \
 	})
 
 static int mutex_worker(void *arg)
