@@ -18,6 +18,8 @@
 
 #include <kernel/lib/bug.h>
 #include <kernel/lib/types.h>
+#include <kernel/sched/sched.h>
+#include <kernel/sched/timer.h>
 
 struct ktest {
 	const char *suite, *name;
@@ -78,6 +80,16 @@ static inline u64 ktest_random_below(u64 n)
 struct wait_queue;
 void ktest_complete(struct wait_queue *wq, bool *done);
 void ktest_wait(struct wait_queue *wq, const bool *done);
+
+/* Comes true within ten seconds, which is never needed where things are right. */
+#define SOON(cond)                                              \
+	({                                                      \
+		ktime_t _end = ktime_get() + 10 * NSEC_PER_SEC; \
+		bool _is;                                       \
+		while (!(_is = (cond)) && ktime_get() < _end)   \
+			sched_yield();                          \
+		_is;                                            \
+	})
 
 /* Runs fn(arg) in a thread that has a fresh, empty user address space. */
 void ktest_with_mm(void (*fn)(void *arg), void *arg);

@@ -66,16 +66,6 @@ static void beside_join(struct beside *b)
 	ktest_wait(&b->wait, &b->done);
 }
 
-/* Comes true within ten seconds, which is never needed where things are right. */
-#define SOON(cond)                                              \
-	({                                                      \
-		ktime_t _end = ktime_get() + 10 * NSEC_PER_SEC; \
-		bool _is;                                       \
-		while (!(_is = (cond)) && ktime_get() < _end)   \
-			sched_yield();                          \
-		_is;                                            \
-	})
-
 static bool done_soon(struct beside *b)
 {
 	return SOON(smp_load_acquire(&b->done));

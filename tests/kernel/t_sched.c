@@ -57,16 +57,6 @@ static void gang_run(struct gang *g, int n, int (*fn)(void *))
 	gang_join(g);
 }
 
-/* Comes true within ten seconds, which is never needed where things are right. */
-#define SOON(cond)                                              \
-	({                                                      \
-		ktime_t _end = ktime_get() + 10 * NSEC_PER_SEC; \
-		bool _is;                                       \
-		while (!(_is = (cond)) && ktime_get() < _end)   \
-			sched_yield();                          \
-		_is;                                            \
-	})
-
 static int mutex_worker(void *arg)
 {
 	struct gang *g = arg;
