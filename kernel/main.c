@@ -10,6 +10,7 @@
  *			then either the in-kernel tests (ktest=) or pid 1
  */
 #include <boot/boot.h>
+#include <drivers/block/ramdisk.h>
 #include <drivers/screen.h>
 #include <drivers/serial.h>
 #include <fs/vfs.h>
@@ -185,6 +186,7 @@ void kernel_main(void)
 	memblock_remove(screen, screen_size); /* whatever the map says */
 	sched_init();
 	smp_reserve_trampoline();
+	ramdisk_reserve();
 	mm_init_early(screen, screen_size);
 	mm_init_caches();
 	acpi_init();

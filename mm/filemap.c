@@ -322,7 +322,6 @@ static int read_page(struct address_space *m, struct page *page, bool *major)
 
 	if (m->ops && m->ops->readpage) {
 		err = m->ops->readpage(m, page);
-		count_event(PGPGIN);
 		if (major)
 			*major = true;
 	} else {
@@ -466,7 +465,6 @@ static int write_dirty_page(struct address_space *m, struct page *page)
 	wait_on_page_writeback(page);
 	if (clear_dirty(m, page)) {
 		err = m->ops->writepage(m, page);
-		count_event(PGPGOUT);
 		if (err)
 			set_page_dirty(page);
 	}

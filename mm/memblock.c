@@ -12,7 +12,8 @@
  *	reserved      [--]          [-----]              [-------]
  *	free      [==]    [=]    [=]       [============]
  *
- * Allocation is top-down, so that the scarce low zones stay free.
+ * Allocation is top-down, so that the scarce low zones stay free. What a device keeps for good (the
+ * ramdisk) is "taken" from memory into a third list: mapped, but no part of what is managed.
  *
  * Invariants: for each list, regions[i].end < regions[i + 1].base; all bounds are whole pages.
  *
@@ -42,6 +43,7 @@ struct region_list {
 
 static struct region_list memory = {.name = "memory"};
 static struct region_list reserved = {.name = "reserved"};
+static struct region_list taken = {.name = "taken"}; /* RAM that nobody manages: memblock_take() */
 static paddr_t memory_limit = ~0UL;
 static paddr_t alloc_ceiling = ~0UL;
 
@@ -184,21 +186,51 @@ paddr_t memblock_alloc(size_t size, size_t align)
 	return 0;
 }
 
-bool memblock_next_ram(paddr_t from, paddr_t *start, paddr_t *end)
+paddr_t memblock_take(size_t size, size_t align, paddr_t low, size_t keep)
 {
-	for (unsigned int i = 0; i < memory.nr; i++) {
-		if (memory.regions[i].end <= from)
+	for (unsigned int i = memory.nr; i-- > 0;) {
+		struct region *r = &memory.regions[i];
+		paddr_t start = find_top_down(max(r->base, low), r->end, size, align);
+		paddr_t end = start + size;
+
+		if (!start)
 			continue;
-		*start = max(memory.regions[i].base, from);
-		*end = memory.regions[i].end;
+		if (memblock_free_size(0, ~0UL) < memblock_free_size(start, end) + keep ||
+		    !list_insert(&taken, start, end))
+			break;
+		memblock_remove(start, size);
+		return start;
+	}
+	return 0;
+}
+
+static bool list_next(const struct region_list *l, paddr_t from, paddr_t *start, paddr_t *end)
+{
+	for (unsigned int i = 0; i < l->nr; i++) {
+		if (l->regions[i].end <= from)
+			continue;
+		*start = max(l->regions[i].base, from);
+		*end = l->regions[i].end;
 		return true;
 	}
 	return false;
 }
 
+bool memblock_next_ram(paddr_t from, paddr_t *start, paddr_t *end)
+{
+	bool found = list_next(&memory, from, start, end);
+	paddr_t s, e;
+
+	if (!list_next(&taken, from, &s, &e) || (found && *start < s))
+		return found;
+	*start = s;
+	*end = e;
+	return true;
+}
+
 bool memblock_next_memory(paddr_t from, paddr_t *start, paddr_t *end)
 {
-	if (!memblock_next_ram(from, start, end) || *start >= memory_limit)
+	if (!list_next(&memory, from, start, end) || *start >= memory_limit)
 		return false;
 	*end = min(*end, memory_limit);
 	return true;
@@ -254,7 +286,7 @@ paddr_t memblock_memory_end(void)
 #ifdef OCTAVO_HOST
 void memblock_reset(void)
 {
-	memory.nr = reserved.nr = 0;
+	memory.nr = reserved.nr = taken.nr = 0;
 	memory_limit = alloc_ceiling = ~0UL;
 }
 #endif

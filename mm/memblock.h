@@ -26,6 +26,11 @@ void memblock_set_ceiling(paddr_t ceiling);
  * a page. 0: no room. The memory is not cleared. */
 paddr_t memblock_alloc(size_t size, size_t align) __must_check;
 
+/* Takes whole pages of RAM out of all accounts for good, as high as possible (above mem= too) but not
+ * below low: still in the direct map, yet neither managed nor counted. keep: so many bytes of managed
+ * RAM must be left free. 0: no room. */
+paddr_t memblock_take(size_t size, size_t align, paddr_t low, size_t keep) __must_check;
+
 /* The lowest range that ends above from, cut so that it starts there at the earliest. False: none.
  * ram: all there is (for the direct map); memory: below the limit; free: and not reserved. */
 bool memblock_next_ram(paddr_t from, paddr_t *start, paddr_t *end);

@@ -32,6 +32,7 @@ struct bio {
 	void (*end)(struct bio *bio);
 	void *private; /* the submitter's */
 	int error;
+	ktime_t start;         /* the layer's: when it was submitted */
 	struct list_head link; /* the driver's, between submit and end */
 };
 

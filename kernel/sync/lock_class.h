@@ -24,6 +24,7 @@ enum lock_class {
 	/* mm */
 	LOCK_MMAP,   /* mm->mmap_lock */
 	LOCK_VMA,    /* vma->lock */
+	LOCK_BLKDEV, /* who opened and claimed a block device (its last close writes pages out) */
 	LOCK_PAGE,   /* the page lock bit */
 	LOCK_I_MMAP, /* mapping->i_mmap_lock */
 	LOCK_ANON_VMA,

@@ -46,10 +46,10 @@ static void model_set(paddr_t base, size_t size, bool inward, u8 set, u8 clear)
 		model[i] = (model[i] & ~clear) | set;
 }
 
-/* The highest place for n pages at that alignment, by trying all. */
-static paddr_t model_alloc(pfn_t limit, size_t n, size_t align)
+/* The highest place from low on for n pages at that alignment, by trying all. */
+static paddr_t model_alloc(pfn_t low, pfn_t limit, size_t n, size_t align)
 {
-	for (pfn_t start = limit - n; start > 0; start--) {
+	for (pfn_t start = limit - n; start > 0 && start >= low; start--) {
 		size_t i = 0;
 
 		if (start % align)
@@ -60,6 +60,34 @@ static paddr_t model_alloc(pfn_t limit, size_t n, size_t align)
 			return start * PG;
 	}
 	return 0;
+}
+
+static size_t model_free(pfn_t first, pfn_t end)
+{
+	size_t n = 0;
+
+	for (pfn_t i = first; i < end; i++)
+		n += (model[i] & (RAM | RESERVED)) == RAM;
+	return n;
+}
+
+/* Taken: RAM for the direct map, nothing for anybody else; and above the limit first. */
+static void check_take(pfn_t limit)
+{
+	size_t n = 1 + rnd(30), align = 1UL << rnd(4), low = rnd(PAGES), keep = rnd(PAGES / 2);
+	paddr_t got = memblock_take(n * PG, align * PG, low * PG, keep * PG);
+	paddr_t want = model_alloc(low, PAGES, n, align);
+	pfn_t first = want / PG;
+
+	if (want &&
+	    model_free(0, limit) < model_free(first, min(first + n, max(first, limit))) + keep)
+		want = 0;
+	CHECK_EQ(got, want);
+	check_iterator(memblock_next_ram, PAGES, RAM, RAM);
+	if (got)
+		model_set(got, n * PG, true, 0, RAM);
+	check_iterator(memblock_next_memory, limit, RAM, RAM);
+	check_iterator(memblock_next_free, limit, RAM | RESERVED, RAM);
 }
 
 HOST_TEST(memblock, random, "a wrong merge or split of ranges, a block handed out twice or not RAM")
@@ -94,7 +122,7 @@ HOST_TEST(memblock, random, "a wrong merge or split of ranges, a block handed ou
 				break;
 			case 4:
 				got = memblock_alloc(n * PG, align * PG);
-				CHECK_EQ(got, model_alloc(limit, n, align));
+				CHECK_EQ(got, model_alloc(0, limit, n, align));
 				if (got)
 					model_set(got, n * PG, true, RESERVED, 0);
 				break;
@@ -105,6 +133,7 @@ HOST_TEST(memblock, random, "a wrong merge or split of ranges, a block handed ou
 			}
 			check_all(limit);
 		}
+		check_take(limit);
 	}
 }
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a driver of block devices sees of the layer; mm and fs see block.h.
+ */
+#pragma once
+
+#include <drivers/block/block.h>
+#include <kernel/sync/mutex.h>
+#include <kernel/sync/spinlock.h>
+
+/* Of reads ([0]) and writes ([1]). */
+struct block_stat {
+	u64 ios, pages, ns;
+	unsigned int in_flight;
+};
+
+/* Lives in the direct map, 32-byte aligned, for ever. */
+struct block_device {
+	/* the driver's, set before it registers */
+	u32 dev;       /* (c) its number, MKDEV() */
+	char name[12]; /* (c) */
+	u64 blocks;    /* (c) of PAGE_SIZE */
+	/* Takes the checked request and sees to it that bio_endio() is called. No lock held. */
+	void (*submit)(struct bio *bio); /* (c) */
+
+	/* the layer's */
+	spinlock_t lock;
+	struct block_stat stat[2]; /* (l) */
+	ktime_t stamp;             /* (l) when busy_ns was brought up to date */
+	u64 busy_ns;               /* (l) with something in flight */
+	ktime_t err_window;        /* (l) and errors logged since it began */
+	unsigned int err_logged;   /* (l) */
+	struct mutex open_lock;
+	const void *holder;        /* (o) who claimed it */
+	struct block_device *next; /* (c) */
+};
+/* (c) constant after registration  (l) lock, LOCK_DEVICE  (o) open_lock */
+
+/* Publishes the device: 0 or -errno. */
+int blkdev_register(struct block_device *bdev) __must_check;
+/* The request is done: 0 or -EIO. In a thread, no lock held; calls bio->end(). */
+void bio_endio(struct bio *bio, int error);
