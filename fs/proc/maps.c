@@ -25,6 +25,7 @@
 #include <mm/page.h>
 #include <mm/pgtable.h>
 #include <mm/slab.h>
+#include <mm/swapops.h>
 #include <mm/tlb.h>
 #include <mm/vma.h>
 
@@ -354,11 +355,11 @@ static u64 pagemap_pte(pte_t e, bool show_pfn)
 		if (pte_soft_dirty(e))
 			v |= PM_SOFT_DIRTY;
 	} else if (pte_is_swap(e)) {
-		swp_entry_t swp = pte_to_swp_entry(e);
+		swp_entry_t swp = pte_to_swp(e);
 
-		v = PM_SWAP | (pte_swp_soft_dirty(e) ? PM_SOFT_DIRTY : 0);
+		v = PM_SWAP | (e.pte & _PTE_SWP_SOFT_DIRTY ? PM_SOFT_DIRTY : 0);
 		if (show_pfn)
-			v |= swp_type(swp) | (u64)swp_offset(swp) << PM_SWAP_OFFSET;
+			v |= swp_area(swp) | (u64)swp_slot(swp) << PM_SWAP_OFFSET;
 	}
 	return v;
 }
@@ -476,7 +477,7 @@ static void clear_soft_dirty(pte_t *pte)
 	if (pte_present(e))
 		ptep_clear_flags(pte, _PAGE_RW | _PAGE_SOFT_DIRTY);
 	else if (pte_is_swap(e))
-		set_pte(pte, pte_swp_clear_soft_dirty(e));
+		set_pte(pte, __pte(e.pte & ~_PTE_SWP_SOFT_DIRTY));
 }
 
 static void clear_table_refs(const struct pt_walk *w, enum clear_refs what)

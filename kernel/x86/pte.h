@@ -19,8 +19,7 @@
  *
  *	bit 8 set	a page of a PROT_NONE mapping: all else as in a present entry; the
  *			hardware sees P = 0 and faults, pte_present() says true
- *	bit 8 clear	a swap entry:
- *			38..12 offset | 7..3 type | 2 exclusive | 1 soft dirty | 0 zero
+ *	bit 8 clear	an entry that says where the page is instead: mm/swapops.h
  */
 #pragma once
 
@@ -323,74 +322,4 @@ static inline void ptep_set_wrprotect(pte_t *p)
 static inline bool ptep_test_and_clear_young(pte_t *p)
 {
 	return pte_young(ptep_get(p)) && pte_young(ptep_clear_flags(p, _PAGE_ACCESSED));
-}
-
-/* ---- swap entries ---- */
-
-#define SWP_TYPE_BITS   5
-#define SWP_OFFSET_BITS 27 /* 512 GiB an area; the whole entry fits struct page's 32 bits */
-#define SWP_NR_TYPES    (1u << SWP_TYPE_BITS)
-#define SWP_OFFSET_MAX  ((1u << SWP_OFFSET_BITS) - 1)
-
-typedef struct {
-	u32 val; /* 0: none (slot 0 of an area is its header) */
-} swp_entry_t;
-
-#define _PAGE_SWP_SOFT_DIRTY 0x2UL
-#define _PAGE_SWP_EXCLUSIVE  0x4UL
-#define _PAGE_SWP_TYPE_SHIFT 3
-
-static inline swp_entry_t swp_entry(unsigned int type, u32 offset)
-{
-	return (swp_entry_t){(u32)type << SWP_OFFSET_BITS | offset};
-}
-static inline unsigned int swp_type(swp_entry_t e)
-{
-	return e.val >> SWP_OFFSET_BITS;
-}
-static inline u32 swp_offset(swp_entry_t e)
-{
-	return e.val & SWP_OFFSET_MAX;
-}
-static inline bool swp_entry_none(swp_entry_t e)
-{
-	return e.val == 0;
-}
-static inline bool pte_is_swap(pte_t e)
-{
-	return e.pte && !pte_present(e);
-}
-static inline pte_t swp_entry_to_pte(swp_entry_t e)
-{
-	return __pte((pteval_t)swp_offset(e) << PAGE_SHIFT | (pteval_t)swp_type(e)
-								     << _PAGE_SWP_TYPE_SHIFT);
-}
-static inline swp_entry_t pte_to_swp_entry(pte_t e)
-{
-	return swp_entry((e.pte >> _PAGE_SWP_TYPE_SHIFT) & (SWP_NR_TYPES - 1),
-			 (u32)(e.pte >> PAGE_SHIFT) & SWP_OFFSET_MAX);
-}
-static inline bool pte_swp_exclusive(pte_t e)
-{
-	return e.pte & _PAGE_SWP_EXCLUSIVE;
-}
-static inline pte_t pte_swp_mkexclusive(pte_t e)
-{
-	return __pte(e.pte | _PAGE_SWP_EXCLUSIVE);
-}
-static inline pte_t pte_swp_clear_exclusive(pte_t e)
-{
-	return __pte(e.pte & ~_PAGE_SWP_EXCLUSIVE);
-}
-static inline bool pte_swp_soft_dirty(pte_t e)
-{
-	return e.pte & _PAGE_SWP_SOFT_DIRTY;
-}
-static inline pte_t pte_swp_mksoft_dirty(pte_t e)
-{
-	return __pte(e.pte | _PAGE_SWP_SOFT_DIRTY);
-}
-static inline pte_t pte_swp_clear_soft_dirty(pte_t e)
-{
-	return __pte(e.pte & ~_PAGE_SWP_SOFT_DIRTY);
 }
