@@ -12,6 +12,7 @@
 #include <kernel/x86/reboot.h>
 #include <kernel/x86/uaccess.h>
 #include <mm/page.h>
+#include <mm/swap.h>
 #include <mm/vmstat.h>
 
 /* ---- uname --------------------------------------------------------------------------------- */
@@ -79,6 +80,8 @@ SYSCALL1(sysinfo, struct sysinfo __user *, u)
 	si.totalram = totalram_pages() << PAGE_SHIFT;
 	si.freeram = nr_free_pages() << PAGE_SHIFT;
 	si.sharedram = (u64)vmstat_item(NR_SHMEM) << PAGE_SHIFT;
+	si.totalswap = total_swap_pages << PAGE_SHIFT;
+	si.freeswap = nr_swap_pages() << PAGE_SHIFT;
 	si.procs = (u16)min(nr_threads_all(), 65535u);
 	si.mem_unit = 1;
 	return copy_to_user(u, &si, sizeof(si)) ? -EFAULT : 0;

@@ -220,6 +220,8 @@ static bool access_allowed(const struct fault *f)
 		return vm & VM_WRITE;
 	if (f->flags & FAULT_FLAG_INSTR)
 		return vm & VM_EXEC;
+	if (f->flags & FAULT_FLAG_FORCE)
+		return true;
 	return vm & VM_ACCESS; /* x86 cannot forbid reading alone */
 }
 

@@ -13,6 +13,7 @@
 #define FAULT_FLAG_REMOTE   0x08u /* for another space (mm_access) */
 #define FAULT_FLAG_PRESENT  0x10u /* the hardware saw a present entry */
 #define FAULT_FLAG_KILLABLE 0x20u
+#define FAULT_FLAG_FORCE    0x40u /* whatever the vma allows (swapoff; with no other access) */
 
 enum vm_fault {
 	VM_FAULT_DONE,  /* repaired: go on */

@@ -34,6 +34,8 @@ struct mm_struct init_mm = {
 };
 
 static struct kmem_cache *mm_cache;
+static LIST_HEAD(all_spaces); /* (all_lock) by age */
+static spinlock_t all_lock = SPINLOCK_INIT(LOCK_LEAF);
 
 void mm_init_caches(void)
 {
@@ -69,6 +71,28 @@ struct mm_struct *mm_alloc(void)
 	atomic_set(&mm->users, 1);
 	atomic_set(&mm->count, 1);
 	mm->rlim_as = mm->rlim_data = mm->rlim_stack = mm->rlim_memlock = ~0UL;
+	spin_lock(&all_lock);
+	list_add_tail(&mm->all, &all_spaces);
+	spin_unlock(&all_lock);
+	return mm;
+}
+
+/* A user's reference keeps prev on the list; one whose users are gone may still be on it. */
+struct mm_struct *mm_next(struct mm_struct *prev)
+{
+	struct list_head *at;
+	struct mm_struct *mm = NULL;
+
+	spin_lock(&all_lock);
+	at = prev ? prev->all.next : all_spaces.next;
+	for (; at != &all_spaces && !mm; at = at->next) {
+		mm = container_of(at, struct mm_struct, all);
+		if (!atomic_inc_not_zero(&mm->users))
+			mm = NULL;
+	}
+	spin_unlock(&all_lock);
+	if (prev)
+		mm_put_user(prev);
 	return mm;
 }
 
@@ -147,6 +171,9 @@ void mm_put(struct mm_struct *mm)
 	debug_assert(mm != &init_mm);
 	if (!atomic_dec_and_test(&mm->count))
 		return;
+	spin_lock(&all_lock);
+	list_del(&mm->all);
+	spin_unlock(&all_lock);
 	leave_lazy(mm);
 	check_counters(mm);
 	pgd_free(mm->pgd);

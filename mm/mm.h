@@ -102,7 +102,8 @@ struct mm_struct {
 	bool may_use_reserve; /* CAP_SYS_ADMIN: what overcommit keeps back for an administrator */
 	u32 membarrier;       /* (a) the registrations of membarrier(2) */
 
-	u64 cpu_mask; /* CPUs that have it loaded (atomic bits) */
+	struct list_head all; /* (all_lock, mm.c) */
+	u64 cpu_mask;         /* CPUs that have it loaded (atomic bits) */
 	atomic_long_t tlb_gen;
 	bool oom_victim;
 };
@@ -131,6 +132,9 @@ static inline void mm_get(struct mm_struct *mm)
 	atomic_inc(&mm->count);
 }
 void mm_put(struct mm_struct *mm); /* any context: the last one frees the page-table root */
+/* For all spaces in use: the one after prev (NULL: the first) with a user's reference, or NULL. prev's
+ * reference is given back. What is made meanwhile comes at the end. Sleeps. */
+struct mm_struct *mm_next(struct mm_struct *prev);
 /* sched_hooks.switch_mm. */
 void mm_switch(struct thread *prev, struct thread *next);
 /* exec: the running thread leaves its old space (not put) and runs in mm. */

@@ -13,6 +13,7 @@
 #include <mm/init.h>
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
+#include <mm/swap.h>
 #include <mm/vmstat.h>
 
 #define K(pages) ((pages) << (PAGE_SHIFT - 10))
@@ -99,7 +100,7 @@ void show_mem(void)
 			show_free_lists(&zi);
 	pr_info("%lu total pagecache pages\n%lu pages in swap cache\n", vmstat_item(NR_FILE_PAGES),
 		vmstat_item(NR_SWAPCACHED));
-	pr_info("Free swap  = %lukB\nTotal swap = %lukB\n", K(total_swap_pages),
+	pr_info("Free swap  = %lukB\nTotal swap = %lukB\n", K(nr_swap_pages()),
 		K(total_swap_pages));
 	pr_info("%lu pages RAM\n%lu pages reserved\n", present, present - managed);
 }

@@ -13,6 +13,7 @@
 #include <mm/page_alloc.h>
 #include <mm/pgtable.h>
 #include <mm/slab.h>
+#include <mm/swap.h>
 #include <mm/vmalloc.h>
 #include <mm/vmstat.h>
 
@@ -120,7 +121,7 @@ int proc_meminfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 	meminfo_totals(m);
 	meminfo_lru(m);
 	proc_show_kb(m, "SwapTotal:", total_swap_pages);
-	proc_show_kb(m, "SwapFree:", total_swap_pages);
+	proc_show_kb(m, "SwapFree:", nr_swap_pages());
 	meminfo_use(m);
 	show_absent(m, before_commit);
 	proc_show_kb(m, "CommitLimit:", commit_limit());
@@ -316,7 +317,19 @@ int proc_slabinfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 
 int proc_swaps_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
+	struct swap_info si;
+
 	seq_puts(m, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+	for (unsigned int n = 0; n < MAX_SWAP_AREAS; n++) {
+		unsigned long size, used;
+
+		if (!swap_info_get(n, &si))
+			continue;
+		size = si.size << (PAGE_SHIFT - 10);
+		used = si.used << (PAGE_SHIFT - 10);
+		seq_printf(m, "%-39s partition\t%lu\t%s%lu\t%s%d\n", si.name, size,
+			   size < 10000000 ? "\t" : "", used, used < 10000000 ? "\t" : "", si.prio);
+	}
 	return 0;
 }
 

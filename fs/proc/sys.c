@@ -17,6 +17,7 @@
 #include <kernel/utsname.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
+#include <mm/swap.h>
 #include <mm/vma.h>
 
 /* --- integers ---------------------------------------------------------------------------------- */
@@ -122,8 +123,6 @@ static const struct inode_operations sysctl_dir_iops = {
 
 /* How much rather file pages are taken than anonymous ones, 0 to 200. For reclaim. */
 static int sysctl_swappiness = 60;
-/* How many pages are read from swap together, as a power of two. For read-ahead. */
-static int sysctl_page_cluster = 3;
 
 static int reserve_ratio_show(struct seq_file *m, struct proc_inode *pi __unused)
 {

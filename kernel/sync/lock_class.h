@@ -16,6 +16,7 @@ enum lock_class {
 	LOCK_PIPE,
 	LOCK_FILE_POS, /* struct file's position */
 	LOCK_KTEST,    /* one run of the in-kernel tests */
+	LOCK_SWAPON,   /* swapon(2) and swapoff(2), one at a time */
 	LOCK_VFS_RENAME,
 	LOCK_MOUNT, /* mount(2) and umount(2), one at a time */
 	LOCK_INODE, /* inode->lock: directory contents, size changes, writes (nests: parent, child) */

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Swap areas, slots and the cache, on a ramdisk (ramdisk_size=4096 or more on the command line; else
+ * these are skipped).
+ */
+#include <drivers/block/block.h>
+#include <fs/vfs.h>
+#include <kernel/lib/errno.h>
+#include <kernel/lib/string.h>
+#include <mm/gfp.h>
+#include <mm/page.h>
+#include <mm/swap.h>
+#include <mm/vmstat.h>
+#include <tests/kernel/ktest.h>
+
+#define SLOTS 1000u /* of the area: four clusters, the last one short */
+
+static struct block_device *disk(void)
+{
+	struct block_device *b = blkdev_get(MKDEV(1, 0));
+
+	if (!b || blkdev_blocks(b) < 1024) {
+		ktest_skip("no ramdisk: ramdisk_size=4096");
+		return NULL;
+	}
+	return b;
+}
+
+/* The words of Linux's header. */
+struct header {
+	char boot[1024];
+	u32 version, last_page, nr_bad, label[8], padding[117], bad[637];
+	char pad[2], magic[10];
+};
+
+static int write_header(struct block_device *b, u32 version, u32 last, u32 nr_bad,
+			const char *magic)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	struct bio bio = {.bdev = b, .write = true, .nr = 1, .pages = {page}};
+	struct header *h = page ? page_address(page) : NULL;
+	int err;
+
+	if (!h)
+		return -ENOMEM;
+	h->version = version;
+	h->last_page = last;
+	h->nr_bad = nr_bad;
+	for (u32 i = 0; i < min(nr_bad, 637u); i++)
+		h->bad[i] = 10 + i;
+	memcpy(h->magic, magic, 10);
+	err = submit_bio_wait(&bio);
+	put_page(page);
+	return err;
+}
+
+static bool on(struct block_device *b, u32 slots, u32 nr_bad, int flags)
+{
+	return EXPECT_EQ(write_header(b, 1, slots - 1, nr_bad, "SWAPSPACE2"), 0) &&
+	       EXPECT_EQ(do_swapon(b, flags, "/dev/test"), 0);
+}
+
+KTEST(swap, header, "a device without a swap area's header taken for one")
+{
+	struct block_device *b = disk();
+	u32 blocks;
+
+	if (!b)
+		return;
+	blocks = (u32)blkdev_blocks(b);
+	CHECK_EQ(write_header(b, 1, SLOTS - 1, 0, "SWAPSPACE1"), 0);
+	CHECK_EQ(do_swapon(b, 0, "x"), -EINVAL);
+	CHECK_EQ(write_header(b, 2, SLOTS - 1, 0, "SWAPSPACE2"), 0);
+	CHECK_EQ(do_swapon(b, 0, "x"), -EINVAL);
+	CHECK_EQ(write_header(b, 1, 0, 0, "SWAPSPACE2"), 0);
+	CHECK_EQ(do_swapon(b, 0, "x"), -EINVAL);
+	CHECK_EQ(write_header(b, 1, blocks, 0, "SWAPSPACE2"), 0);
+	CHECK_EQ(do_swapon(b, 0, "x"), -EINVAL);
+	CHECK_EQ(write_header(b, 1, SLOTS - 1, 638, "SWAPSPACE2"), 0);
+	CHECK_EQ(do_swapon(b, 0, "x"), -EINVAL);
+	CHECK_EQ(write_header(b, 1, 15, 10, "SWAPSPACE2"), 0); /* bad slots beyond the end */
+	CHECK_EQ(do_swapon(b, 0, "x"), -EINVAL);
+	CHECK_EQ(do_swapoff(b), -EINVAL);
+	CHECK_EQ(total_swap_pages, 0);
+}
+
+KTEST(swap, area, "an area counted wrongly, taken twice, or left claimed")
+{
+	struct block_device *b = disk();
+	struct swap_info si;
+
+	if (!b)
+		return;
+	CHECK(on(b, SLOTS, 5, SWAP_FLAG_PREFER | 7));
+	EXPECT_EQ(do_swapon(b, 0, "again"), -EBUSY);
+	EXPECT_EQ(total_swap_pages, SLOTS - 6);
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 6);
+	EXPECT(swap_info_get(0, &si));
+	EXPECT_EQ(si.size, SLOTS - 6);
+	EXPECT_EQ(si.used, 0);
+	EXPECT_EQ(si.prio, 7);
+	EXPECT(!strcmp(si.name, "/dev/test"));
+	EXPECT(!swap_info_get(1, &si));
+	CHECK_EQ(do_swapoff(b), 0);
+	CHECK_EQ(total_swap_pages, 0);
+	CHECK(on(b, SLOTS, 0, 0));
+	EXPECT(swap_info_get(0, &si));
+	EXPECT_EQ(si.prio, -2);
+	CHECK_EQ(do_swapoff(b), 0);
+}
+
+/* A new page in the swap cache. */
+static struct page *swapped_page(void)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+
+	if (!EXPECT(page))
+		return NULL;
+	lock_page(page);
+	SetPageUptodate(page);
+	if (!add_to_swap(page)) {
+		unlock_page(page);
+		return page;
+	}
+	unlock_page(page);
+	put_page(page);
+	return NULL;
+}
+
+static swp_entry_t entry_of(const struct page *page)
+{
+	return (swp_entry_t){page->swap};
+}
+
+static void drop(struct page *page)
+{
+	lock_page(page);
+	wait_on_page_writeback(page);
+	EXPECT(try_to_free_swap(page));
+	EXPECT(!PageSwapCache(page) && PageDirty(page));
+	unlock_page(page);
+	put_page(page);
+}
+
+KTEST(swap, slots, "a slot handed out twice or never, or not in sequence")
+{
+	struct block_device *b = disk();
+	static struct page *pages[SLOTS];
+	unsigned int n = 0, breaks = 0;
+	static u8 seen[SLOTS];
+
+	if (!b)
+		return;
+	memset(seen, 0, sizeof(seen));
+	CHECK(on(b, SLOTS, 3, 0));
+	for (; n < SLOTS - 4; n++) {
+		u32 slot;
+
+		pages[n] = swapped_page();
+		if (!EXPECT(pages[n]))
+			break;
+		slot = swp_slot(entry_of(pages[n]));
+		EXPECT(slot > 0 && slot < SLOTS && (slot < 10 || slot > 12) && !seen[slot]++);
+		breaks += n && slot != swp_slot(entry_of(pages[n - 1])) + 1;
+	}
+	EXPECT(breaks <= 5); /* four clusters, and the bad ones */
+	EXPECT_EQ(nr_swap_pages(), 0);
+	if (n == SLOTS - 4)
+		EXPECT(!swapped_page());
+	/* Every other one comes free, and is found again. */
+	for (unsigned int i = 0; i < n; i += 2)
+		drop(pages[i]);
+	EXPECT_EQ(nr_swap_pages(), (SLOTS - 4) / 2);
+	for (unsigned int i = 0; i < n; i += 2)
+		EXPECT(pages[i] = swapped_page());
+	EXPECT_EQ(nr_swap_pages(), 0);
+	for (unsigned int i = 0; i < n; i++)
+		drop(pages[i]);
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 4);
+	CHECK_EQ(do_swapoff(b), 0);
+}
+
+KTEST(swap, count, "a slot's count that overflows, or a slot freed while it is named")
+{
+	struct block_device *b = disk();
+	struct page *page;
+	unsigned int n = 0;
+	swp_entry_t e;
+
+	if (!b)
+		return;
+	CHECK(on(b, SLOTS, 0, 0));
+	page = swapped_page();
+	CHECK(page);
+	e = entry_of(page);
+	while (!swap_duplicate(e))
+		n++;
+	EXPECT_EQ(n, 32766);
+	EXPECT_EQ(swap_count(e), n);
+	lock_page(page);
+	EXPECT(!try_to_free_swap(page));
+	EXPECT(PageSwapCache(page));
+	unlock_page(page);
+	while (n-- > 1)
+		swap_free(e);
+	EXPECT_EQ(swap_count(e), 1);
+	swap_free_page(e);
+	EXPECT(!PageSwapCache(page));
+	EXPECT_EQ(swap_count(e), 0);
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
+	put_page(page);
+	CHECK_EQ(do_swapoff(b), 0);
+}
+
+KTEST(swap, round_trip, "bytes lost on the way to the device and back, or read more than once")
+{
+	struct block_device *b = disk();
+	static swp_entry_t e[40];
+	unsigned long in, out;
+	bool major = false;
+
+	if (!b)
+		return;
+	CHECK(on(b, SLOTS, 0, 0));
+	out = vmstat_event(PSWPOUT);
+	for (u32 i = 0; i < ARRAY_SIZE(e); i++) {
+		struct page *page = swapped_page();
+
+		CHECK(page);
+		memset(page_address(page), (int)i + 1, PAGE_SIZE);
+		e[i] = entry_of(page);
+		EXPECT_EQ(swap_duplicate(e[i]), 0);
+		lock_page(page);
+		EXPECT_EQ(swap_writepage(page), 0);
+		wait_on_page_writeback(page);
+		lock_page(page);
+		EXPECT(!PageDirty(page));
+		delete_from_swap_cache(page);
+		unlock_page(page);
+		put_page(page);
+	}
+	EXPECT_EQ(vmstat_event(PSWPOUT) - out, ARRAY_SIZE(e));
+	in = vmstat_event(PSWPIN);
+	for (u32 i = 0; i < ARRAY_SIZE(e); i++) {
+		struct page *page = swap_read(e[i], &major);
+
+		CHECK(!IS_ERR_OR_NULL(page));
+		EXPECT(PageSwapCache(page) && PageUptodate(page) && page->swap == e[i].val);
+		EXPECT(!memchr_inv(page_address(page), (int)i + 1, PAGE_SIZE));
+		put_page(page);
+	}
+	EXPECT(major);
+	EXPECT_EQ(vmstat_event(PSWPIN) - in, ARRAY_SIZE(e));
+	for (u32 i = 0; i < ARRAY_SIZE(e); i++)
+		swap_free_page(e[i]);
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
+	EXPECT(!swap_read(e[0], NULL));
+	CHECK_EQ(do_swapoff(b), 0);
+}
