@@ -37,6 +37,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <mm/filemap.h>
+#include <mm/lru.h>
 #include <mm/mm.h>
 #include <mm/page.h>
 #include <mm/slab.h>
@@ -174,9 +175,9 @@ static void become_cache_page(struct page *page, struct address_space *m, u64 in
 	assert_spin_held(&m->tree_lock);
 	page->owner = ptr_to_owner(m);
 	page->index = (u32)index;
-	if (m->shmem)
-		__atomic_fetch_or(&page->flags, 1u << PG_swapbacked | 1u << PG_dirty,
-				  __ATOMIC_RELAXED);
+	__atomic_fetch_or(&page->flags,
+			  1u << PG_pending | (m->shmem ? 1u << PG_swapbacked | 1u << PG_dirty : 0),
+			  __ATOMIC_RELAXED);
 	get_page(page);
 }
 
@@ -221,6 +222,7 @@ int add_to_page_cache(struct page *page, struct address_space *m, u64 index, gfp
 	mod_vmstat(NR_FILE_PAGES, 1);
 	if (m->shmem)
 		mod_vmstat(NR_SHMEM, 1);
+	lru_add_pending(page);
 	return 0;
 }
 

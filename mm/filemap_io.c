@@ -20,6 +20,7 @@
 #include <kernel/sched/sched.h>
 #include <kernel/x86/uaccess.h>
 #include <mm/filemap.h>
+#include <mm/lru.h>
 #include <mm/page.h>
 
 static size_t chunk_of(loff_t pos, size_t n)
@@ -60,6 +61,13 @@ static size_t user_zero_out(void *to, size_t n)
 	return clear_user((void __user *)to, n);
 }
 
+/* One use of a page, in however many pieces it is read: its first piece, or whatever comes first. */
+static void note_use(struct page *page, loff_t pos)
+{
+	if (!(pos & (PAGE_SIZE - 1)) || !PageReferenced(page))
+		mark_page_accessed(page);
+}
+
 static __always_inline ssize_t do_read(struct address_space *m, loff_t pos, void *to, size_t n,
 				       copy_out_fn copy, zero_out_fn zero)
 {
@@ -87,6 +95,7 @@ static __always_inline ssize_t do_read(struct address_space *m, loff_t pos, void
 		if (page) {
 			left = copy(to, (char *)page_address(page) + (pos & (PAGE_SIZE - 1)),
 				    chunk);
+			note_use(page, pos);
 			put_page(page);
 		} else {
 			left = zero(to, chunk);

@@ -91,11 +91,12 @@ enum page_flag {
 	PG_head,     /* compound head: its order stands in the first tail page */
 	PG_tail,
 	PG_workingset,
+	PG_pending, /* on its way to an LRU list (lru.c) */
 	NR_PAGE_FLAGS
 };
-/* flags: bits 0..23 page_flag, 24..25 zone, 26..28 node, 29..31 generation */
-#define PAGE_ZONE_SHIFT 24
-#define PAGE_NODE_SHIFT 26
+/* flags: bits 0..24 page_flag, 25..26 zone, 27..28 node, 29..31 generation */
+#define PAGE_ZONE_SHIFT 25
+#define PAGE_NODE_SHIFT 27
 #define PAGE_GEN_SHIFT  29
 _Static_assert(NR_PAGE_FLAGS <= PAGE_ZONE_SHIFT, "page flags run into the zone");
 
@@ -145,6 +146,7 @@ DEFINE_PAGE_FLAG(Vmalloc, PG_vmalloc)
 DEFINE_PAGE_FLAG(Reserved, PG_reserved)
 DEFINE_PAGE_FLAG(Head, PG_head)
 DEFINE_PAGE_FLAG(Tail, PG_tail)
+DEFINE_PAGE_FLAG(Pending, PG_pending)
 
 /* The array lies at VMEMMAP_START, indexed by pfn; only sections with RAM are mapped. */
 static inline struct page *pfn_to_page(pfn_t pfn)
@@ -177,13 +179,17 @@ static inline unsigned int page_zonenum(const struct page *p)
 }
 static inline unsigned int page_nid(const struct page *p)
 {
-	return (p->flags >> PAGE_NODE_SHIFT) & 7;
+	return (p->flags >> PAGE_NODE_SHIFT) & 3;
 }
 
 /* Pointers as 32-bit words (see owner above); NULL is 0. */
+static inline u32 object_to_owner(const void *p)
+{
+	return (u32)(((unsigned long)p - PAGE_OFFSET) >> 5);
+}
 static inline u32 ptr_to_owner(const void *p)
 {
-	return p ? (u32)(((unsigned long)p - PAGE_OFFSET) >> 5) : 0;
+	return p ? object_to_owner(p) : 0;
 }
 static inline void *owner_to_ptr(u32 w)
 {

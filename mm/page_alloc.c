@@ -42,10 +42,9 @@
 DEFINE_PER_CPU(struct per_cpu_pages, pcp_pages[MAX_NR_ZONES]) = {PCP_INIT, PCP_INIT, PCP_INIT};
 
 /* Flags that a page must not have when its last reference goes. */
-#define PAGE_FLAGS_BAD_AT_FREE                                                                     \
-	(1u << PG_locked | 1u << PG_lru | 1u << PG_unevictable | 1u << PG_writeback |              \
-	 1u << PG_swapcache | 1u << PG_buddy | 1u << PG_slab | 1u << PG_reserved | 1u << PG_head | \
-	 1u << PG_tail)
+#define PAGE_FLAGS_BAD_AT_FREE                                                        \
+	(1u << PG_locked | 1u << PG_writeback | 1u << PG_swapcache | 1u << PG_buddy | \
+	 1u << PG_slab | 1u << PG_reserved | 1u << PG_head | 1u << PG_tail)
 #define PAGE_FLAGS_ALL ((1u << PAGE_ZONE_SHIFT) - 1)
 
 /* In debug builds a free page is filled with this, and its struct page says so in `swap`: pages
@@ -242,12 +241,17 @@ static void __noinline check_freed_page(const struct page *p)
 }
 
 /* The last reference is gone (refcount 0): checks that nobody else uses the page and takes off what
- * its owner left on it. */
-static __always_inline void free_prepare(struct page *p)
+ * its owner left on it, its place in an LRU list too: lru is what several have in common. */
+static __always_inline void free_prepare(struct page *p, struct lru_run *lru)
 {
-	if (unlikely(p->flags & PAGE_FLAGS_BAD_AT_FREE || page_count(p) || page_mapcount(p)))
+	u32 flags = READ_ONCE(p->flags);
+
+	if (unlikely(flags & PAGE_FLAGS_BAD_AT_FREE || page_count(p) || page_mapcount(p)))
 		check_freed_page(p);
-	p->flags &= ~PAGE_FLAGS_ALL;
+	/* Only PG_pending may still change, into PG_lru. */
+	flags = __atomic_exchange_n(&p->flags, flags & ~PAGE_FLAGS_ALL, __ATOMIC_SEQ_CST);
+	if (flags & 1u << PG_lru)
+		lru_del_freed(lru, p, flags);
 	poison_page(p);
 }
 
@@ -319,8 +323,10 @@ static __always_inline void free_one(struct page *p)
 	pfn_t pfn = page_to_pfn(p);
 	unsigned int mt = pageblock_mt(pfn);
 	struct per_cpu_pages *pcp;
+	struct lru_run lru = {};
 
-	free_prepare(p);
+	free_prepare(p, &lru);
+	lru_freed_end(&lru);
 	count_event(PGFREE);
 	pcp = pcp_lock(p, mt);
 	if (unlikely(!pcp)) {
@@ -333,10 +339,13 @@ static __always_inline void free_one(struct page *p)
 
 static void free_block(struct page *p, unsigned int order)
 {
+	struct lru_run lru = {};
+
 	if (PageHead(p))
 		unmake_compound(p, order);
 	for (unsigned long i = 0; i < 1UL << order; i++)
-		free_prepare(p + i);
+		free_prepare(p + i, &lru);
+	debug_assert(!lru.v); /* only single pages are ever on a list */
 	count_events(PGFREE, 1UL << order);
 	buddy_free(p, order);
 }
@@ -365,14 +374,17 @@ void __put_page(struct page *p)
 void free_pages_bulk(struct page **pages, size_t n)
 {
 	struct per_cpu_pages *pcp = NULL;
+	struct lru_run lru = {};
 	pfn_t block = ~0UL;
 	unsigned int mt = 0;
 
+	for (size_t i = 0; i < n; i++)
+		free_prepare(pages[i], &lru);
+	lru_freed_end(&lru);
 	for (size_t i = 0; i < n; i++) {
 		struct page *p = pages[i];
 		pfn_t pfn = page_to_pfn(p);
 
-		free_prepare(p);
 		if (pfn >> PAGEBLOCK_ORDER != block) {
 			if (pcp)
 				spin_unlock(&pcp->lock);

@@ -7,6 +7,7 @@
 #include <kernel/sync/spinlock.h>
 #include <kernel/x86/percpu.h>
 #include <mm/gfp.h>
+#include <mm/lru.h>
 #include <mm/section.h>
 
 #define MAX_NUMNODES 1
@@ -47,6 +48,7 @@ struct zone {
 	unsigned long nr_highatomic;                /* (z) pages in highatomic pageblocks */
 	unsigned int pcp_batch, pcp_high;           /* (z) pages, per list */
 	struct free_area free_area[NR_ORDERS];
+	struct lruvec lru;
 	pfn_t start_pfn, spanned;    /* (c) */
 	unsigned long present;       /* (c) RAM */
 	unsigned long managed;       /* (z) what the buddy was given */

@@ -11,6 +11,7 @@
 #include <kernel/lib/list.h>
 #include <kernel/sync/mutex.h>
 #include <mm/interval.h>
+#include <mm/lru.h>
 #include <mm/mm.h>
 #include <mm/page.h>
 #include <mm/vmstat.h>
@@ -92,13 +93,14 @@ static inline void page_add_new_anon_rmap(struct page *page, struct vm_area_stru
 					  vaddr_t addr)
 {
 	debug_assert(vma->anon_vma && !page_mapped(page));
-	page->owner = ptr_to_owner(vma->anon_vma);
+	page->owner = object_to_owner(vma->anon_vma);
 	page->index = (u32)(vma->pgoff + ((addr - vma->start) >> PAGE_SHIFT));
 	atomic_set(&page->mapcount, 1);
 	__atomic_fetch_or(&page->flags,
 			  1u << PG_anon | 1u << PG_anon_exclusive | 1u << PG_swapbacked |
-				  1u << PG_uptodate,
+				  1u << PG_uptodate | 1u << PG_pending,
 			  __ATOMIC_RELEASE);
+	lru_add_pending(page);
 	mod_vmstat(NR_ANON_MAPPED, 1);
 }
 /* One more space maps an anonymous page: nobody's alone any more. */

@@ -41,6 +41,7 @@
 	X(PGFREE, "pgfree")                                          \
 	X(PGFAULT, "pgfault")                                        \
 	X(PGMAJFAULT, "pgmajfault")                                  \
+	X(PGACTIVATE, "pgactivate")                                  \
 	X(TLB_REMOTE_FLUSH, "nr_tlb_remote_flush")                   \
 	X(TLB_REMOTE_FLUSH_RECEIVED, "nr_tlb_remote_flush_received") \
 	X(TLB_LOCAL_FLUSH_ALL, "nr_tlb_local_flush_all")             \

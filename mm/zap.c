@@ -12,7 +12,7 @@
  *  1. A page loses its pte, its table's count and its space's RSS under one hold of the table's lock;
  *     it loses its reference only after the flush (tlb.c).
  *  2. What the hardware noted in a pte is not lost with it: dirty goes to the shared file page,
- *     accessed to PG_referenced of any file page (an anonymous page dies or is found through its
+ *     accessed to mark_page_accessed() of any file page (an anonymous page dies or is found through its
  *     other ptes).
  *  3. Until the flush another CPU may go on by what it remembers: it may write to a file page, so that
  *     is dirty only afterwards (before, it could be written back too early); and it may read a page
@@ -87,8 +87,8 @@ static __always_inline bool zap_pte(struct zap_state *z, pte_t *pte, pte_t e, va
 	kind = page_counter(page);
 	z->counts.gone[kind]++;
 	late = kind == MM_ANON ? !PageAnonExclusive(page) : pte_dirty(e);
-	if (kind != MM_ANON && pte_young(e) && !PageReferenced(page))
-		SetPageReferenced(page);
+	if (kind != MM_ANON && pte_young(e))
+		mark_page_accessed(page);
 	if (!late)
 		page_remove_rmap(page);
 	return tlb_remove_page(z->g, page, late);

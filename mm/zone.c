@@ -199,6 +199,7 @@ void page_alloc_init(void)
 
 		*z = (struct zone){.idx = i, .name = zone_names[i]};
 		spin_lock_init(&z->lock, LOCK_ZONE);
+		lruvec_init(&z->lru);
 		if (bounds[i] < max_pfn)
 			zone_span(z, bounds[i], min(bounds[i + 1], max_pfn));
 		if (!z->present)

@@ -188,6 +188,7 @@ static void run_once(const struct ktest *t)
 	test_rng = hash_name(t);
 	run_in_thread(call_test, (void *)t);
 	page_alloc_check();
+	lru_check();
 	slab_check();
 	sched_check();
 }
