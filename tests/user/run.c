@@ -6,7 +6,9 @@
  * every /tests/t_* in turn, or those that the kernel's command line names (utest=mmap,fork; one
  * case: utest=mmap.merge), or, started from a shell, those that its arguments name. Their lines
  * are passed on as they come and counted; a program that ends early, or that prints fewer results
- * than its plan said, counts as one failure. The last line is
+ * than its plan said, counts as one failure. utest.swap on the command line: /dev/ram0, of
+ * ramdisk_size= KiB, becomes swap before (on Linux by the module brd.ko, if the image has it). The
+ * last line is
  *
  *	# utest: P passed, F failed, S skipped
  */
@@ -23,6 +25,7 @@
 #include <termios.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -205,20 +208,30 @@ static void run_named(const char *name)
 	run_program(program, dot);
 }
 
-static int run_cmdline(void)
+/* What follows the word on the kernel's command line, or NULL. */
+static char *cmdline(const char *word)
 {
 	static char buf[4096];
 	FILE *f = fopen("/proc/cmdline", "r");
-	char *p, *name, *save;
+	char *p;
 
 	if (!f)
-		return 0;
-	p = fgets(buf, sizeof(buf), f) ? strstr(buf, "utest=") : NULL;
+		return NULL;
+	p = fgets(buf, sizeof(buf), f) ? strstr(buf, word) : NULL;
 	fclose(f);
 	if (!p)
-		return 0;
-	p += strlen("utest=");
+		return NULL;
+	p += strlen(word);
 	p[strcspn(p, " \n")] = 0;
+	return p;
+}
+
+static int run_cmdline(void)
+{
+	char *p = cmdline("utest="), *name, *save;
+
+	if (!p)
+		return 0;
 	if (!strcmp(p, "all"))
 		return 0;
 	for (name = strtok_r(p, ",", &save); name; name = strtok_r(NULL, ",", &save))
@@ -244,17 +257,6 @@ static void print_programs(void)
 	}
 }
 
-static int cmdline_has(const char *word)
-{
-	char buf[4096] = "";
-	FILE *f = fopen("/proc/cmdline", "r");
-	int found = f && fgets(buf, sizeof(buf), f) && strstr(buf, word);
-
-	if (f)
-		fclose(f);
-	return found;
-}
-
 /*
  * As pid 1
  */
@@ -277,6 +279,41 @@ static void start_machine(void)
 	chdir("/");
 }
 
+/*
+ * Linux's ramdisk takes its memory when a block is first written, which reclaim would do: all of it is
+ * written before, past the page cache. Octavo's is set aside at boot.
+ */
+static void load_brd(int module)
+{
+	static char block[65536] __attribute__((aligned(4096)));
+	char *size = cmdline("ramdisk_size="), options[64];
+	int fd;
+
+	snprintf(options, sizeof(options), "rd_nr=1 rd_size=%s", size ? size : "65536");
+	if (syscall(SYS_finit_module, module, options, 0) < 0 ||
+	    (fd = open("/dev/ram0", O_WRONLY | O_DIRECT | O_CLOEXEC)) < 0) {
+		printf("# brd.ko: %s\n", strerror(errno));
+		return;
+	}
+	while (write(fd, block, sizeof(block)) > 0)
+		;
+	close(fd);
+}
+
+static void start_swap(void)
+{
+	int module = open("/brd.ko", O_RDONLY | O_CLOEXEC);
+
+	if (module >= 0) {
+		load_brd(module);
+		close(module);
+	}
+	if (system("mkswap /dev/ram0 >/dev/null && swapon /dev/ram0") != 0) {
+		printf("not ok 0 no swap on /dev/ram0\n");
+		failed++;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int first = getpid() == 1;
@@ -285,12 +322,14 @@ int main(int argc, char **argv)
 	if (first)
 		start_machine();
 	printf("TAP version 13\n");
+	if (first && cmdline("utest.swap"))
+		start_swap();
 	if (!first && argc > 1)
 		for (int i = 1; i < argc; i++)
 			run_named(argv[i]);
 	else if (!first || !run_cmdline())
 		run_all();
-	if (first && cmdline_has("uprint=1"))
+	if (first && cmdline("uprint=1"))
 		print_programs();
 	printf("# utest: %d passed, %d failed, %d skipped\n", passed, failed, skipped);
 	fflush(stdout);
