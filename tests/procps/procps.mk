@@ -21,7 +21,7 @@ $(PROCPS_BIN): tests/procps/t_procps.c $(ULIB_OBJ) $(U)/flags
 
 -include $(PROCPS_BIN).d
 
-PROCPS_USER := $(filter-out %/pmap,$(USER_BIN:$(U)/%=$(U)/image/%)) $(U)/image/tests/run
+PROCPS_USER := $(filter-out %/pmap %/vmstat,$(USER_BIN:$(U)/%=$(U)/image/%)) $(U)/image/tests/run
 
 $(PROCPS_IMAGE): $(PROCPS_BIN) $(PROCPS_USER) $(ROOTFS) scripts/mkcpio.py tests/procps/procps.mk
 	$(call say,CPIO,$@)
