@@ -6,6 +6,8 @@
  * which there is only one: every mount of it shows the same tree, and a node that is registered
  * later appears in it at once. Any node of that number anywhere (mknod) opens the same device.
  *
+ * Block devices have their own register (drivers/block/block.c) and only their nodes here.
+ *
  * Devices are never unregistered; the list is read without a lock after an entry was published.
  */
 #include <fs/internal.h>
@@ -50,23 +52,22 @@ const struct file_operations *chrdev_lookup(kdev_t dev, void **private)
 	return c->fops;
 }
 
-/* "name" or "dir/name" in devtmpfs. */
-static int add_dev_node(const struct chrdev *c)
+/* "name" or "dir/name". */
+int devtmpfs_add(const char *name, kmode_t mode, kdev_t dev)
 {
-	const char *slash = strchr(c->name, '/');
+	const char *slash = strchr(name, '/');
 	struct dentry *dir;
 	int err;
 
 	if (!slash)
-		return tmpfs_add_node(dev_sb->root, c->name, strlen(c->name), S_IFCHR | c->mode,
-				      c->dev);
-	err = tmpfs_add_node(dev_sb->root, c->name, (size_t)(slash - c->name), S_IFDIR | 0755, 0);
+		return tmpfs_add_node(dev_sb->root, name, strlen(name), mode, dev);
+	err = tmpfs_add_node(dev_sb->root, name, (size_t)(slash - name), S_IFDIR | 0755, 0);
 	if (err && err != -EEXIST)
 		return err;
-	dir = d_lookup(dev_sb->root, c->name, (size_t)(slash - c->name));
+	dir = d_lookup(dev_sb->root, name, (size_t)(slash - name));
 	if (!dir)
 		return -ENOENT;
-	err = tmpfs_add_node(dir, slash + 1, strlen(slash + 1), S_IFCHR | c->mode, c->dev);
+	err = tmpfs_add_node(dir, slash + 1, strlen(slash + 1), mode, dev);
 	dput(dir);
 	return err;
 }
@@ -78,7 +79,8 @@ int chrdev_register(unsigned int major, unsigned int minor, const char *name, km
 
 	if (!c)
 		return -ENOMEM;
-	*c = (struct chrdev){MKDEV(major, minor), name, mode & 0777, fops, private, NULL};
+	*c = (struct chrdev){
+		MKDEV(major, minor), name, S_IFCHR | (mode & 0777), fops, private, NULL};
 	spin_lock(&chrdev_lock);
 	if (find_chrdev(c->dev)) {
 		spin_unlock(&chrdev_lock);
@@ -88,7 +90,7 @@ int chrdev_register(unsigned int major, unsigned int minor, const char *name, km
 	c->next = chrdevs;
 	smp_store_release(&chrdevs, c);
 	spin_unlock(&chrdev_lock);
-	return dev_sb ? add_dev_node(c) : 0;
+	return dev_sb ? devtmpfs_add(c->name, c->mode, c->dev) : 0;
 }
 
 static int chrdev_open(struct inode *inode, struct file *f)
@@ -128,6 +130,6 @@ void devtmpfs_init(void)
 	dev_sb = sb;
 	register_filesystem(&devtmpfs_type);
 	for (const struct chrdev *c = chrdevs; c; c = c->next)
-		if (add_dev_node(c))
+		if (devtmpfs_add(c->name, c->mode, c->dev))
 			pr_warn("devtmpfs: cannot make %s\n", c->name);
 }

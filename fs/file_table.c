@@ -175,7 +175,7 @@ struct file *file_open_path(struct file *f, const struct path *p, unsigned int f
 		  inode->fops ? inode->fops : &no_ops);
 	if (flags & O_DIRECT) /* no file system here reads past the cache */
 		err = -EINVAL;
-	f->flags |= flags & O_NOCTTY; /* a terminal's open() looks at it */
+	f->flags |= flags & (O_NOCTTY | O_EXCL); /* for open() of a terminal, of a disk */
 	if (!err && f->can_write && S_ISREG(inode->mode)) {
 		err = get_write_access(inode);
 		f->wrote = !err;
@@ -186,7 +186,7 @@ struct file *file_open_path(struct file *f, const struct path *p, unsigned int f
 		file_free(f);
 		return ERR_PTR(err);
 	}
-	f->flags &= ~O_NOCTTY;
+	f->flags &= ~(O_NOCTTY | O_EXCL);
 	return f;
 }
 

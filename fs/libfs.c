@@ -8,6 +8,7 @@
  *
  * Locking: inode->lock for attributes, size and directory contents; counts are atomic.
  */
+#include <drivers/block/block.h>
 #include <fs/internal.h>
 #include <fs/vfs.h>
 #include <kernel/lib/bug.h>
@@ -106,7 +107,7 @@ static int no_dev_open(struct inode *inode __unused, struct file *f __unused)
 	return -ENXIO;
 }
 
-/* Block devices (none are registered here) and sockets cannot be opened. */
+/* Sockets cannot be opened. */
 const struct file_operations no_dev_fops = {
 	.open = no_dev_open,
 };
@@ -117,7 +118,7 @@ void init_special_inode(struct inode *i, kmode_t mode, kdev_t rdev)
 		i->fops = &chrdev_fops;
 		i->rdev = rdev;
 	} else if (S_ISBLK(mode)) {
-		i->fops = &no_dev_fops;
+		i->fops = &blkdev_fops;
 		i->rdev = rdev;
 	} else if (S_ISFIFO(mode)) {
 		i->fops = &fifo_fops;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a file is: stat(2), statx(2), statfs(2), readlink(2); and the calls that bring data to a
- * disk, of which the file systems here have none.
+ * disk, of which only block devices as files have any.
  */
+#include <drivers/block/block.h>
 #include <fs/internal.h>
 #include <fs/vfs.h>
 #include <kernel/lib/bug.h>
@@ -282,6 +283,7 @@ SYSCALL1(fsync, int, fd)
 
 SYSCALL0(sync)
 {
+	blkdev_sync_all();
 	return 0;
 }
 

@@ -557,6 +557,8 @@ loff_t dir_llseek(struct file *f, loff_t off, int whence);
 /* Devices (fs/devtmpfs.c): registers a character device; its node appears in every devtmpfs. */
 int chrdev_register(unsigned int major, unsigned int minor, const char *name, kmode_t mode,
 		    const struct file_operations *fops, void *private);
+/* A device's node in devtmpfs: mode with S_IFCHR or S_IFBLK. 0 or -errno. */
+int devtmpfs_add(const char *name, kmode_t mode, kdev_t dev);
 const struct file_operations *chrdev_lookup(kdev_t dev, void **private);
 #define MKDEV(ma, mi) ((kdev_t)(((kdev_t)(ma) << 8) | (mi)))
 

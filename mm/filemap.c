@@ -33,6 +33,7 @@
  * Simplified against Linux: no RCU, no large folios, no shadows yet (the tree can hold values; all
  * lookups pass over them). A file ends at 16 TiB, as struct page's index has 32 bits.
  */
+#include <drivers/block/block.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
@@ -40,7 +41,10 @@
 #include <mm/lru.h>
 #include <mm/mm.h>
 #include <mm/page.h>
+#include <mm/rmap.h>
 #include <mm/slab.h>
+#include <mm/tlb.h>
+#include <mm/vma.h>
 #include <mm/vmstat.h>
 
 #define MAX_INDEX 0xffffffffUL
@@ -227,23 +231,50 @@ int add_to_page_cache(struct page *page, struct address_space *m, u64 index, gfp
 }
 
 /* PG_swapbacked stays: a pte that still maps the page is uncounted by it. */
+static void leave_cache(struct address_space *m, struct page *page)
+{
+	assert_spin_held(&m->tree_lock);
+	(void)radix_erase(&m->pages, page->index);
+	WRITE_ONCE(page->owner, 0);
+	m->nrpages--;
+	if (TestClearPageDirty(page) && !m->shmem)
+		mod_vmstat(NR_FILE_DIRTY, -1);
+}
+
+static void left_cache(struct address_space *m, struct page *page)
+{
+	mod_vmstat(NR_FILE_PAGES, -1);
+	if (m->shmem)
+		mod_vmstat(NR_SHMEM, -1);
+	uncharge_page(m);
+	put_page(page);
+}
+
 void delete_from_page_cache(struct page *page)
 {
 	struct address_space *m = page_mapping(page);
 
 	debug_assert(PageLocked(page) && m);
 	spin_lock(&m->tree_lock);
-	(void)radix_erase(&m->pages, page->index);
-	WRITE_ONCE(page->owner, 0);
-	m->nrpages--;
-	if (TestClearPageDirty(page) && !m->shmem)
-		mod_vmstat(NR_FILE_DIRTY, -1);
+	leave_cache(m, page);
 	spin_unlock(&m->tree_lock);
-	mod_vmstat(NR_FILE_PAGES, -1);
-	if (m->shmem)
-		mod_vmstat(NR_SHMEM, -1);
-	uncharge_page(m);
-	put_page(page);
+	left_cache(m, page);
+}
+
+bool delete_unused_page(struct page *page)
+{
+	struct address_space *m = page_mapping(page);
+	bool unused;
+
+	debug_assert(PageLocked(page) && m);
+	spin_lock(&m->tree_lock);
+	unused = atomic_read(&page->refcount) == 2 && !PageDirty(page) && !PageWriteback(page);
+	if (unused)
+		leave_cache(m, page);
+	spin_unlock(&m->tree_lock);
+	if (unused)
+		left_cache(m, page);
+	return unused;
 }
 
 /* The flag and the count change together under the tree lock. */
@@ -459,6 +490,21 @@ static bool clear_dirty(struct address_space *m, struct page *page)
 	return dirty;
 }
 
+/* Who may write it through a mapping faults the next time, which makes it dirty again. */
+static bool mkclean_pte(struct page *page, struct vm_area_struct *vma, vaddr_t addr,
+			void *arg __unused)
+{
+	spinlock_t *ptl;
+	pte_t *pte = page_check_address(page, vma->mm, addr, &ptl);
+
+	if (!pte)
+		return true;
+	if (pte_write(ptep_clear_flags(pte, _PAGE_RW | _PAGE_DIRTY)))
+		tlb_flush_page(vma->mm, addr);
+	spin_unlock(ptl);
+	return true;
+}
+
 static int write_dirty_page(struct address_space *m, struct page *page)
 {
 	int err = 0;
@@ -466,6 +512,8 @@ static int write_dirty_page(struct address_space *m, struct page *page)
 	lock_page(page);
 	wait_on_page_writeback(page);
 	if (clear_dirty(m, page)) {
+		if (page_mapped(page))
+			rmap_walk(page, mkclean_pte, NULL);
 		err = m->ops->writepage(m, page);
 		if (err)
 			set_page_dirty(page);
@@ -496,9 +544,9 @@ int filemap_fsync_range(struct address_space *m, loff_t start, loff_t end)
 	return err;
 }
 
-/* Every file is memory so far (tmpfs, the unpacked initramfs): none of its pages can be dropped and
- * read again. A file system with a readpage brings the list of mappings to go through here. */
+/* Files are memory so far (tmpfs, the unpacked initramfs): only the pages of block devices can be
+ * dropped and read again. A file system with a readpage brings its list of mappings to go through. */
 unsigned long drop_clean_cache(void)
 {
-	return 0;
+	return blkdev_drop_clean();
 }

@@ -105,6 +105,9 @@ unsigned int filemap_get_cached(struct address_space *m, u64 first, unsigned int
 				struct page **pages);
 /* Removes a locked page: it is no file's any more. The caller keeps its own reference. */
 void delete_from_page_cache(struct page *page);
+/* The same for a page that is clean and that only the cache and the caller have a reference to: then
+ * no pte has one either, and nobody gets one. False: it stays. */
+bool delete_unused_page(struct page *page);
 /* Marks a cached page dirty and counts it (a page that has left the cache: only the flag). Called under
  * a page-table lock, from fault.c and zap.c; takes tree_lock. */
 void set_page_dirty(struct page *page);
@@ -124,6 +127,8 @@ ssize_t filemap_write_kernel(struct address_space *m, loff_t pos, const void *bu
 void truncate_setsize(struct address_space *m, loff_t size);
 /* Drops [start, end) bytes (punch hole): whole pages removed, edges zeroed. The same lock is held. */
 void truncate_range(struct address_space *m, loff_t start, loff_t end);
+/* Drops the pages that are clean, unmapped and in nobody's hand; how many. Waits for none. */
+unsigned long invalidate_mapping(struct address_space *m);
 /* All pages; at inode eviction: no mappings, no users left. */
 void truncate_all(struct address_space *m);
 /* What lies between the end of the file and the end of its page reads as zeroes if the file grows,

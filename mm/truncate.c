@@ -139,6 +139,31 @@ void truncate_range(struct address_space *m, loff_t start, loff_t end)
 		unmap_and_remove(m, first, last, false);
 }
 
+static bool invalidate_page(struct address_space *m, struct page *page)
+{
+	bool dropped;
+
+	if (!trylock_page(page))
+		return false;
+	dropped = page_mapping(page) == m && delete_unused_page(page);
+	unlock_page(page);
+	return dropped;
+}
+
+unsigned long invalidate_mapping(struct address_space *m)
+{
+	struct page *pages[BATCH];
+	unsigned long index = 0, dropped = 0;
+	unsigned int n;
+
+	while ((n = take_batch(m, &index, ~0UL, pages)))
+		for (unsigned int i = 0; i < n; i++) {
+			dropped += invalidate_page(m, pages[i]);
+			put_page(pages[i]);
+		}
+	return dropped;
+}
+
 void truncate_all(struct address_space *m)
 {
 	remove_pages(m, 0, ~0UL);

@@ -7,6 +7,9 @@
 #include <drivers/block/block.h>
 #include <kernel/sync/mutex.h>
 #include <kernel/sync/spinlock.h>
+#include <mm/filemap.h>
+
+#define SECTOR_SIZE 512 /* what sizes and ranges are told in, as by Linux */
 
 /* Of reads ([0]) and writes ([1]). */
 struct block_stat {
@@ -31,12 +34,24 @@ struct block_device {
 	ktime_t err_window;        /* (l) and errors logged since it began */
 	unsigned int err_logged;   /* (l) */
 	struct mutex open_lock;
-	const void *holder;        /* (o) who claimed it */
+	const void *holder;           /* (o) who claimed it, by blkdev_claim() or O_EXCL */
+	bool claimed;                 /* (o) by blkdev_claim() */
+	unsigned int openers;         /* (o) open files */
+	struct address_space mapping; /* its pages as a file */
+	struct rwsem write_lock;
 	struct block_device *next; /* (c) */
 };
-/* (c) constant after registration  (l) lock, LOCK_DEVICE  (o) open_lock */
+/* (c) constant after registration  (l) lock, LOCK_PROC  (o) open_lock */
 
 /* Publishes the device: 0 or -errno. */
 int blkdev_register(struct block_device *bdev) __must_check;
 /* The request is done: 0 or -EIO. In a thread, no lock held; calls bio->end(). */
 void bio_endio(struct bio *bio, int error);
+/* All devices: NULL gives the first. */
+struct block_device *blkdev_next(const struct block_device *bdev);
+
+/* file.c */
+void blkdev_file_init(struct block_device *bdev);
+int blkdev_flush(struct block_device *bdev); /* writes the dirty pages: 0 or -EIO */
+/* The same, then no page is left, mapped or not. */
+void blkdev_flush_and_drop(struct block_device *bdev);

@@ -16,13 +16,14 @@
  * (sleeping) for who holds the device.
  */
 #include <drivers/block/blkdev.h>
+#include <fs/vfs.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/printk.h>
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/pte.h>
 #include <mm/vmstat.h>
 
-#define SECTORS         (PAGE_SIZE / 512)
+#define SECTORS         (PAGE_SIZE / SECTOR_SIZE)
 #define ERRORS_A_WINDOW 10 /* lines in the log, as Linux limits them */
 #define ERROR_WINDOW    (5 * NSEC_PER_SEC)
 
@@ -31,12 +32,17 @@ static spinlock_t devices_lock = SPINLOCK_INIT(LOCK_FS); /* to add */
 
 /* --- devices ------------------------------------------------------------------------------ */
 
+struct block_device *blkdev_next(const struct block_device *bdev)
+{
+	return bdev ? smp_load_acquire(&bdev->next) : smp_load_acquire(&devices);
+}
+
 struct block_device *blkdev_get(u32 dev)
 {
-	struct block_device *b = smp_load_acquire(&devices);
+	struct block_device *b = blkdev_next(NULL);
 
 	while (b && b->dev != dev)
-		b = b->next;
+		b = blkdev_next(b);
 	return b;
 }
 
@@ -49,8 +55,9 @@ int blkdev_register(struct block_device *bdev)
 	struct block_device **last = &devices;
 	int err = 0;
 
-	spin_lock_init(&bdev->lock, LOCK_DEVICE);
+	spin_lock_init(&bdev->lock, LOCK_PROC);
 	mutex_init(&bdev->open_lock, LOCK_BLKDEV);
+	blkdev_file_init(bdev);
 	spin_lock(&devices_lock);
 	while (*last && (*last)->dev != bdev->dev)
 		last = &(*last)->next;
@@ -59,7 +66,7 @@ int blkdev_register(struct block_device *bdev)
 	else
 		smp_store_release(last, bdev);
 	spin_unlock(&devices_lock);
-	return err;
+	return err ? err : devtmpfs_add(bdev->name, S_IFBLK | 0600, bdev->dev);
 }
 
 int blkdev_claim(struct block_device *bdev, const void *holder)
@@ -68,19 +75,37 @@ int blkdev_claim(struct block_device *bdev, const void *holder)
 	if (bdev->holder)
 		return -EBUSY;
 	bdev->holder = holder;
+	bdev->claimed = true;
+	blkdev_flush_and_drop(bdev);
 	return 0;
 }
 
 void blkdev_release(struct block_device *bdev, const void *holder)
 {
 	guard_mutex(&bdev->open_lock);
-	assert(bdev->holder == holder);
+	assert(bdev->holder == holder && bdev->claimed);
 	bdev->holder = NULL;
+	bdev->claimed = false;
 }
 
 u64 blkdev_blocks(const struct block_device *bdev)
 {
 	return bdev->blocks;
+}
+
+void blkdev_sync_all(void)
+{
+	for (struct block_device *b = NULL; (b = blkdev_next(b));)
+		(void)blkdev_flush(b);
+}
+
+unsigned long blkdev_drop_clean(void)
+{
+	unsigned long n = 0;
+
+	for (struct block_device *b = NULL; (b = blkdev_next(b));)
+		n += invalidate_mapping(&b->mapping);
+	return n;
 }
 
 const char *blkdev_name(const struct block_device *bdev)

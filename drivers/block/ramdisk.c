@@ -21,7 +21,7 @@
  * data sleeps, others run. When the delay is taken away while some are waiting, those that come now
  * wait behind them.
  *
- * Locking: r->lock (LOCK_DEVICE) for the queue. The data have no lock: two requests for one block at
+ * Locking: r->lock (LOCK_PROC) for the queue. The data have no lock: two requests for one block at
  * the same time may mix, as on any disk.
  */
 #include <drivers/block/blkdev.h>
@@ -182,7 +182,7 @@ static int ramdisk_make(struct ramdisk *r, unsigned int minor)
 	memset(r, 0, header_bytes(disk_pages));
 	r->written = (unsigned long *)(r + 1);
 	r->data = (u8 *)r + header_bytes(disk_pages);
-	spin_lock_init(&r->lock, LOCK_DEVICE);
+	spin_lock_init(&r->lock, LOCK_PROC);
 	list_init(&r->queue);
 	wait_queue_init(&r->wait);
 	r->bdev.dev = MKDEV(RAMDISK_MAJOR, minor);

@@ -41,7 +41,7 @@ enum lock_class {
 	LOCK_FS,        /* spin: cwd, root, umask */
 	LOCK_DCACHE,    /* spin: names */
 	LOCK_DEVICE,    /* spin: a driver's own state */
-	LOCK_PROC,      /* spin: small tables of /proc and drivers */
+	LOCK_PROC,      /* spin: small tables of /proc and drivers, a disk's queue and figures */
 	LOCK_VMAP,      /* the vmalloc area's tree */
 	LOCK_SLAB_LIST, /* list of all caches */
 	LOCK_SLAB_CPU,  /* one CPU's objects of a cache */

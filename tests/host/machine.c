@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include <drivers/block/block.h>
 #include <kernel/lib/bug.h>
 #include <kernel/sched/sched.h>
 #include <mm/internal.h>
@@ -24,6 +25,11 @@ static struct thread host_thread;
 static size_t vmemmap_size;
 
 __weak unsigned long drop_clean_cache(void)
+{
+	return 0;
+}
+
+__weak unsigned long blkdev_drop_clean(void)
 {
 	return 0;
 }
