@@ -145,6 +145,8 @@ static int defuse(pid_t group)
 		while (waitpid(-1, &status, WNOHANG) > 0)
 			reaped++;
 	} while (kill(-group, 0) == 0 && time(NULL) < end);
+	if (kill(-group, 0) < 0)
+		bomb->started = 0;
 	report("after:");
 	printf("forkbomb: %d killed here, %d were dead before; %s\n", reaped, before,
 	       kill(-group, 0) < 0 ? "all are gone" : "FAILED: some are still there");

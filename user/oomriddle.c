@@ -156,14 +156,21 @@ static void show_children(void)
 	}
 }
 
-/* What of the kernel's report answers the question. */
+/* What of the kernel's report answers the question; of later kills, who. */
+static int telling(const char *text, int kills)
+{
+	if (strstr(text, "Killed process"))
+		return 1;
+	return !kills && (strstr(text, "invoked oom-killer") || strstr(text, "Free swap") ||
+			  strstr(text, "Total swap") ||
+			  (!strncmp(text, "Node ", 5) && strstr(text, "unevictable:")));
+}
+
 static void show_log(void)
 {
-	static const char *const telling[] = {"invoked oom-killer", "unevictable:", "Free swap",
-					      "Total swap", "Killed process"};
 	char record[1024];
+	int lines = 0, kills = 0;
 	ssize_t len;
-	int lines = 0;
 
 	printf("From the kernel's log:\n");
 	while ((len = read(log_fd, record, sizeof(record) - 1)) > 0 ||
@@ -174,12 +181,11 @@ static void show_log(void)
 		record[len] = 0;
 		record[strcspn(record, "\n")] = 0;
 		text = strchr(record, ';');
-		for (size_t i = 0; text && i < sizeof(telling) / sizeof(*telling); i++)
-			if (strstr(text, telling[i])) {
-				printf("  %s\n", text + 1);
-				lines++;
-				break;
-			}
+		if (!text || !telling(text + 1, kills))
+			continue;
+		printf("  %s\n", text + 1);
+		lines++;
+		kills += strstr(text, "Killed process") != NULL;
 	}
 	if (!lines)
 		printf("  nothing about it\n");

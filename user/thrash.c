@@ -138,10 +138,15 @@ static void explain(size_t mib)
 	printf("thrash: pid %d, a working set of %zu MiB; available: %ld MiB of RAM, %ld MiB of swap\n",
 	       getpid(), mib, free_mib, swap);
 	if ((long)mib > free_mib + swap)
-		printf("thrash: that is more than both: expect the OOM killer%s\n",
+		printf("thrash: that is more than both together: a refusal or the OOM killer will follow%s\n",
 		       swap ? "" : " (no swap: mkswap /dev/ram0; swapon /dev/ram0)");
 	if (value("/proc/vmstat", "pswpin") < 0)
 		printf("thrash: /proc/vmstat has no pswpin here: swap-ins are shown as -1\n");
+	fflush(stdout);
+}
+
+static void heading(void)
+{
 	printf("%5s %8s %9s %8s %8s %8s %8s %8s %8s\n", "round", "seconds", "faults/s", "minor",
 	       "major", "swap-in", "swap-out", "RSS/MiB", "swap/MiB");
 	fflush(stdout);
@@ -168,12 +173,13 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	pages = mib << 8;
+	explain(mib);
 	memory = mmap(NULL, mib << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED) {
-		perror("thrash: mmap");
+		perror("thrash: mmap refuses (see overcommit)");
 		return 1;
 	}
-	explain(mib);
+	heading();
 	for (int round = 0; round <= rounds; round++)
 		go_through(round);
 	for (size_t page = 0; page < pages; page++)
