@@ -208,13 +208,14 @@ GRUB_MKRESCUE ?= $(shell command -v grub-mkrescue || command -v grub2-mkrescue |
 
 # ISO=1 asks for the usual image, ISO=PATH for one elsewhere. GRUB's command line is part of it.
 ISO_FILE := $(if $(filter-out 1 y yes,$(ISO)),$(ISO),$(B)/octavo.iso)
-$(call stamp,$(ISO_FILE).append,$(APPEND))
+ISO_APPEND = $(if $(SWAP),ramdisk_size=$(shell echo $$(($(SWAP) * 1024))) SWAP=$(SWAP)) $(APPEND)
+$(call stamp,$(ISO_FILE).append,$(ISO_APPEND))
 
 $(ISO_FILE): $(B)/octavo.elf $(O)/initramfs.cpio iso/grub.cfg scripts/mkgrubcfg.py $(ISO_FILE).append
 	$(call say,ISO,$@)
 	$(Q)rm -rf $@.d && mkdir -p $@.d/boot/grub
 	$(Q)cp $(B)/octavo.elf $(O)/initramfs.cpio $@.d/boot/
-	$(Q)APPEND='$(subst ','\'',$(APPEND))' $(PYTHON) scripts/mkgrubcfg.py iso/grub.cfg \
+	$(Q)APPEND='$(subst ','\'',$(ISO_APPEND))' $(PYTHON) scripts/mkgrubcfg.py iso/grub.cfg \
 		> $@.d/boot/grub/grub.cfg
 	$(Q)$(GRUB_MKRESCUE) -o $@.tmp $@.d > $@.log 2>&1 || { cat $@.log; exit 1; }
 	$(Q)mv -f $@.tmp $@
@@ -225,7 +226,7 @@ iso: $(ISO_FILE)
 
 # ---------------------------------------------------------------------------- running
 
-export O BUILD MEM SMP APPEND ISO UEFI MACHINE CPU ACCEL
+export O BUILD MEM SWAP SMP APPEND ISO UEFI MACHINE CPU ACCEL
 
 .PHONY: run debug test test-long mutants bench check format clean help
 run: all $(if $(ISO)$(UEFI),iso)
@@ -272,5 +273,5 @@ help:
 	@echo '  format      reformat the sources'
 	@echo '  user, initramfs, clean'
 	@echo '  DIR/FILE.o  compile one file'
-	@echo 'Variables: MEM=MiB (512) SMP=N (1) APPEND="…" ISO=1 UEFI=1 DISPLAY=1 MACHINE=pc|q35'
+	@echo 'Variables: MEM=MiB (512) SWAP=MiB (0) SMP=N (1) APPEND="…" ISO=1 UEFI=1 DISPLAY=1 MACHINE=pc|q35'
 	@echo '           BUILD=release|debug V=1 O=DIR CLANG=1 CROSS_COMPILE=PREFIX FONT=FILE'

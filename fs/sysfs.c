@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /sys, as far as programs about memory look into it: which CPUs there are, what the node holds, and
- * that there are no transparent huge pages. Made by the same means as /proc (fs/proc/tree.c).
+ * /sys, as far as programs about memory look into it: which CPUs there are, what the node holds, that
+ * there are no transparent huge pages, which disks there are, and how slow and faulty. Made by the same means as /proc (fs/proc/tree.c).
  */
 #include <fs/proc/proc.h>
 #include <kernel/acpi.h>
@@ -275,19 +275,30 @@ static const struct proc_entry system_entries[] = {
 	SYS_DIR("node", node_entries),
 	{},
 };
-static const struct proc_entry devices_entries[] = {SYS_DIR("system", system_entries), {}};
+static const struct proc_entry virtual_entries[] = {SYS_DIR("block", block_virtual_entries), {}};
+static const struct proc_entry devices_entries[] = {
+	SYS_DIR("system", system_entries),
+	SYS_DIR("virtual", virtual_entries),
+	{},
+};
+static const struct proc_entry dev_entries[] = {SYS_DIR("block", block_number_entries), {}};
+static const struct proc_entry ramdisk_entries[] = {
+	SYS_DIR("parameters", ramdisk_param_entries),
+	{},
+};
+static const struct proc_entry module_entries[] = {SYS_DIR("ramdisk", ramdisk_entries), {}};
 static const struct proc_entry fs_entries[] = {SYS_DIR("cgroup", empty), {}};
 
 static const struct proc_entry root_entries[] = {
-	SYS_DIR("block", empty),
+	SYS_DIR("block", block_name_entries),
 	SYS_DIR("bus", empty),
 	SYS_DIR("class", empty),
-	SYS_DIR("dev", empty),
+	SYS_DIR("dev", dev_entries),
 	SYS_DIR("devices", devices_entries),
 	SYS_DIR("firmware", empty),
 	SYS_DIR("fs", fs_entries),
 	SYS_DIR("kernel", kernel_entries),
-	SYS_DIR("module", empty),
+	SYS_DIR("module", module_entries),
 	{},
 };
 

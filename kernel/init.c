@@ -47,6 +47,7 @@ static bool known_parameter(const char *word)
 		"rw",
 		"nosmp",
 		"maxcpus",
+		"ramdisk_size",
 		"nr_cpus",
 		"ktest",
 		"initrd",

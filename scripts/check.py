@@ -158,7 +158,7 @@ def check_proc():
     """docs/proc.md has each file of the tables under fs/proc, and of /sys."""
     names = set()
     for path in c_files():
-        if path.startswith("fs/proc/") or path == "fs/sysfs.c":
+        if path.startswith(("fs/proc/", "fs/sysfs.c", "drivers/block/")):
             with open(os.path.join(ROOT, path)) as f:
                 text = f.read()
             names |= set(re.findall(r'\b(?:PROC_\w+|\w*_ENTRY|\w*DIR|LINK|TEXT|OF_MM|SECRET)\("([\w-]+)"', text))

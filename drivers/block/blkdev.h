@@ -50,6 +50,12 @@ void bio_endio(struct bio *bio, int error);
 /* All devices: NULL gives the first. */
 struct block_device *blkdev_next(const struct block_device *bdev);
 
+/* Its figures, reads in s[0]; and how long it was busy. */
+void blkdev_stat(struct block_device *bdev, struct block_stat s[2], u64 *busy_ns);
+
+/* info.c: its directory under /sys. 0 or -ENOMEM. */
+int blkdev_add_info(struct block_device *bdev);
+
 /* file.c */
 void blkdev_file_init(struct block_device *bdev);
 int blkdev_flush(struct block_device *bdev); /* writes the dirty pages: 0 or -EIO */

@@ -66,6 +66,8 @@ int blkdev_register(struct block_device *bdev)
 	else
 		smp_store_release(last, bdev);
 	spin_unlock(&devices_lock);
+	if (!err)
+		err = blkdev_add_info(bdev);
 	return err ? err : devtmpfs_add(bdev->name, S_IFBLK | 0600, bdev->dev);
 }
 
@@ -163,6 +165,16 @@ static bool stat_end(struct bio *bio)
 	}
 	spin_unlock(&b->lock);
 	return log;
+}
+
+void blkdev_stat(struct block_device *b, struct block_stat s[2], u64 *busy_ns)
+{
+	spin_lock(&b->lock);
+	stat_update(b);
+	s[0] = b->stat[0];
+	s[1] = b->stat[1];
+	*busy_ns = b->busy_ns;
+	spin_unlock(&b->lock);
 }
 
 /* --- requests ----------------------------------------------------------------------------- */

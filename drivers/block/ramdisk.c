@@ -7,6 +7,8 @@
  *	ramdisk.delay_us=N	how long each page of a request takes (0)
  *	ramdisk.error_rate=N	how many of 1000 requests fail, at random (0)
  *
+ * The last two can be changed at any time, in /sys/module/ramdisk/parameters.
+ *
  * The memory is set aside at boot, before anything is counted (memblock_take): what is swapped out to
  * here has really left RAM, as a student sees it. Zone DMA is left alone, and if there is not enough
  * for the kernel besides, there is no disk and a line in the log.
@@ -26,7 +28,7 @@
  */
 #include <drivers/block/blkdev.h>
 #include <drivers/block/ramdisk.h>
-#include <fs/vfs.h>
+#include <fs/proc/proc.h>
 #include <kernel/lib/atomic.h>
 #include <kernel/lib/bitmap.h>
 #include <kernel/lib/cmdline.h>
@@ -140,6 +142,44 @@ static __noreturn int ramdisk_thread(void *arg)
 		cond_resched();
 	}
 }
+
+/* --- /sys/module/ramdisk/parameters ------------------------------------------------------- */
+
+struct param {
+	unsigned int *var, max;
+};
+static struct param delay_param = {&delay_us, MAX_DELAY_US}, error_param = {&error_rate, ALL};
+
+static int param_show(struct seq_file *m, struct proc_inode *pi)
+{
+	const struct param *p = pi->entry->data;
+
+	seq_printf(m, "%u\n", READ_ONCE(*p->var));
+	return 0;
+}
+
+static int param_store(struct proc_inode *pi, char *text)
+{
+	const struct param *p = pi->entry->data;
+	unsigned int v;
+
+	if (kstrtouint(text, 0, &v) || v > p->max)
+		return -EINVAL;
+	WRITE_ONCE(*p->var, v);
+	return 0;
+}
+
+#define PARAM(n, p)                                                                          \
+	{                                                                                    \
+		.name = n, .mode = S_IFREG | 0644, .show = param_show, .store = param_store, \
+		.data = &(p),                                                                \
+	}
+
+const struct proc_entry ramdisk_param_entries[] = {
+	PARAM("delay_us", delay_param),
+	PARAM("error_rate", error_param),
+	{},
+};
 
 /* --- boot --------------------------------------------------------------------------------- */
 

@@ -178,6 +178,8 @@ int proc_nothing_show(struct seq_file *m, struct proc_inode *pi);
 int proc_interrupts_show(struct seq_file *m, struct proc_inode *pi);
 int proc_kallsyms_show(struct seq_file *m, struct proc_inode *pi);
 int proc_devices_show(struct seq_file *m, struct proc_inode *pi);
+int proc_partitions_show(struct seq_file *m, struct proc_inode *pi); /* drivers/block/info.c */
+int proc_diskstats_show(struct seq_file *m, struct proc_inode *pi);
 int proc_sysrq_store(struct proc_inode *pi, char *text);
 
 extern const struct proc_entry proc_sys_entries[];    /* sys.c */
@@ -185,3 +187,7 @@ extern const struct proc_entry proc_octavo_entries[]; /* octavo.c */
 extern const struct file_operations proc_fail_nth_fops, proc_ledger_fops,
 	proc_stain_fops;                            /* debug.c */
 extern const struct file_operations proc_kmsg_fops; /* drivers/kmsg.c */
+
+/* drivers/block/info.c: tables of /sys that grow with each disk; ramdisk.c: its parameters */
+extern struct proc_entry block_virtual_entries[], block_name_entries[], block_number_entries[];
+extern const struct proc_entry ramdisk_param_entries[];

@@ -5,6 +5,7 @@
  * A CPU's time: what it was idle is measured, and the rest of its life is split between user mode and
  * kernel in the ratio in which the ticks found them.
  */
+#include <drivers/block/block.h>
 #include <fs/proc/proc.h>
 #include <kernel/lib/cmdline.h>
 #include <kernel/lib/kallsyms.h>
@@ -196,7 +197,7 @@ int proc_filesystems_show(struct seq_file *m, struct proc_inode *pi __unused)
 	return 0;
 }
 
-/* Linux has these, and programs open them; there are no disks and no modules to list. */
+/* Linux has it, and programs open it; there are no modules to list. */
 int proc_nothing_show(struct seq_file *m __unused, struct proc_inode *pi __unused)
 {
 	return 0;
@@ -262,6 +263,8 @@ int proc_devices_show(struct seq_file *m, struct proc_inode *pi __unused)
 		if (chrdev_lookup(MKDEV(drivers[i].major, drivers[i].minor), NULL))
 			seq_printf(m, "%3u %s\n", drivers[i].major, drivers[i].name);
 	seq_puts(m, "\nBlock devices:\n");
+	if (blkdev_get(MKDEV(1, 0)))
+		seq_puts(m, "  1 ramdisk\n");
 	return 0;
 }
 
