@@ -163,6 +163,7 @@ static struct process *copy_process_struct(u64 flags)
 	memcpy(p->rlim, me->rlim, sizeof(p->rlim));
 	spin_unlock_irqrestore(&me->siglock, irq);
 	p->oom_score_adj = me->oom_score_adj;
+	p->oom_score_adj_min = me->oom_score_adj_min;
 	p->dumpable = me->dumpable;
 	if (flags & CLONE_CLEAR_SIGHAND)
 		flush_signal_handlers(p);

@@ -21,6 +21,7 @@
 #include <kernel/lib/printk.h>
 #include <kernel/lib/race.h>
 #include <kernel/lib/string.h>
+#include <kernel/oom.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/timer.h>
 #include <kernel/smp.h>
@@ -151,6 +152,7 @@ static void run_ktests(void)
 		return;
 	if (!ktest_run_hook)
 		panic("ktest= given, but this kernel has no tests in it");
+	oom_init();
 	err = ktest_run_hook(*filter ? filter : "all", (u64)cmdline_long("ktest.seed", 1),
 			     cmdline_bool("ktest.shuffle", false),
 			     (int)cmdline_long("ktest.repeat", 1), ktest_print, NULL);
@@ -165,6 +167,7 @@ static int boot_thread(void *arg __unused)
 	run_ktests();
 	load_initramfs();
 	mm_print_usage();
+	oom_init(); /* while there is no process, a shortage is for the caller to report */
 	start_init();
 	return 0;
 }

@@ -130,7 +130,8 @@ struct process {
 		u64 expires; /* (s) in CPU time of the process; 0: not running */
 		ktime_t interval;
 	} it_virt, it_prof; /* (s) */
-	int oom_score_adj, dumpable;
+	/* the least that one without CAP_SYS_RESOURCE may set: what one with it has set last */
+	int oom_score_adj, oom_score_adj_min, dumpable;
 
 	/* of exited threads and waited-for children */
 	u64 utime_ns, stime_ns, cutime_ns, cstime_ns;

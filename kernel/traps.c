@@ -49,6 +49,7 @@
 #include <kernel/x86/uaccess.h>
 #include <kernel/x86/x86.h>
 #include <mm/fault.h>
+#include <mm/oom.h>
 #include <mm/pgtable.h>
 #include <mm/vmalloc.h>
 
@@ -95,19 +96,14 @@ static unsigned int fault_flags(u64 error)
 	       FAULT_FLAG_KILLABLE;
 }
 
-/* No page could be had, and nothing was gained by asking the OOM killer: the process goes. */
+/* Who is dying gets no page, or one was refused on purpose: others wait in the allocator until they have
+ * one. So either the fault is tried again, not at once, or the process goes. */
 static void out_of_memory_in_fault(void)
 {
-	struct mm_struct *mm = current->thread.mm;
-
-	pr_err("Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%ldkB, "
-	       "file-rss:%ldkB, shmem-rss:%ldkB, UID:%u pgtables:%ldkB oom_score_adj:%d\n",
-	       current->proc->pid, current->thread.comm, mm->total_vm << (PAGE_SHIFT - 10),
-	       mm_counter_read(mm, MM_ANON) << (PAGE_SHIFT - 10),
-	       mm_counter_read(mm, MM_FILE) << (PAGE_SHIFT - 10),
-	       mm_counter_read(mm, MM_SHMEM) << (PAGE_SHIFT - 10), current->cred.uid,
-	       atomic_long_read(&mm->pgtables_bytes) >> 10, current->proc->oom_score_adj);
-	force_sig_sigkill();
+	if (fatal_signal_pending())
+		return;
+	pr_warn("Huh VM_FAULT_OOM leaked out to the #PF handler. Retrying PF\n");
+	oom_wait();
 }
 
 /* What the user gets for a fault that was not repaired. */
@@ -190,9 +186,7 @@ static void uaccess_page_fault(struct trapframe *tf, vaddr_t addr)
 	local_irq_disable();
 	if (result <= VM_FAULT_MAJOR)
 		return;
-	if (result == VM_FAULT_OOM)
-		out_of_memory_in_fault();
-	extable_fixup(tf);
+	extable_fixup(tf); /* without memory, too: EFAULT, as on Linux */
 }
 
 static void kernel_page_fault(struct trapframe *tf, vaddr_t addr)

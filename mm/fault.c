@@ -207,6 +207,9 @@ static vm_fault_t fault_write_protected(struct fault *f)
 
 static vm_fault_t fault_none(struct fault *f)
 {
+	/* Read after the entry: one that the reaper has emptied is seen as its. */
+	if (unlikely(READ_ONCE(f->mm->oom_unstable)))
+		return VM_FAULT_SIGBUS;
 	if (f->vma->file)
 		return fault_file(f);
 	return fault_is_write(f) ? fault_anon_write(f) : fault_anon_read(f);

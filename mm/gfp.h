@@ -35,6 +35,9 @@
 #define GFP_HIGHUSER_MOVABLE (GFP_KERNEL | __GFP_MOVABLE)
 
 #define MAX_ORDER 10 /* the largest: 4 MiB */
+/* Up to here a request that may sleep (and has no __GFP_NORETRY) fails only for who is dying: others
+ * wait, and the OOM killer makes room. */
+#define PAGE_ALLOC_COSTLY_ORDER 3
 
 /* Owner classes of the ledger (DESIGN 9.13): every allocation says whose it is; counted per class. */
 enum page_owner {

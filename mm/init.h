@@ -23,3 +23,6 @@ void mm_print_usage(void);
 /* The nth part of the kernel's image, from 0 up: "code", "rodata" ..., or NULL behind the last. */
 const char *kernel_part(unsigned int n, paddr_t *start, paddr_t *end);
 void show_mem(void); /* Linux's report on memory, into the log; sleeps */
+/* A request's flags by name, as "GFP_KERNEL|__GFP_ZERO"; returns buf. */
+#define GFP_NAMES_MAX 160
+const char *gfp_names(unsigned int gfp, char buf[GFP_NAMES_MAX]);

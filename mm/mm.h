@@ -105,7 +105,9 @@ struct mm_struct {
 	struct list_head all; /* (all_lock, mm.c) */
 	u64 cpu_mask;         /* CPUs that have it loaded (atomic bits) */
 	atomic_long_t tlb_gen;
-	bool oom_victim;
+	/* (a) the OOM killer's: its private pages are being taken away, so that a fault must not make
+	 * new ones; there is no more to be had from it; to be the victim rather than any other */
+	bool oom_unstable, oom_skip, oom_origin;
 };
 
 extern struct mm_struct init_mm; /* the kernel's own; owner of the kernel page tables */

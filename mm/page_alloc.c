@@ -15,8 +15,8 @@
  *	buddy		lists of free blocks by order and migrate type: mm/buddy.c
  *
  * Who may go how far below the watermarks: ordinary requests to `low`, then, having reclaimed, to
- * `min`; __GFP_HIGH to half of it; __GFP_ATOMIC, which cannot wait, a quarter further; reclaim
- * itself and the OOM killer's victim to nothing at all.
+ * `min`; __GFP_HIGH to half of it; __GFP_ATOMIC, which cannot wait, and the OOM killer's victim a
+ * quarter further; reclaim itself to nothing at all.
  *
  * Invariants: a page on a per-CPU list has refcount 0 and no flag. A page that is freed is nobody's:
  * no reference, no pte, no lock, on no list; anything else is a panic.
@@ -30,7 +30,9 @@
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
 #include <mm/filemap.h>
+#include <mm/init.h>
 #include <mm/internal.h>
+#include <mm/oom.h>
 #include <mm/page_owner.h>
 #include <mm/slab.h>
 #include <mm/vmstat.h>
@@ -448,16 +450,17 @@ static void warn_alloc_failed(gfp_t gfp, unsigned int order)
 	static ktime_t next;
 	const struct thread *t = current_thread();
 	ktime_t now = ktime_get();
+	char names[GFP_NAMES_MAX];
 
 	if (gfp & __GFP_NOWARN || now < next)
 		return;
 	next = now + NSEC_PER_SEC;
-	pr_warn("%s: page allocation failure: order:%u, mode:%#x\n", t ? t->comm : "boot", order,
-		gfp);
+	pr_warn("%s: page allocation failure: order:%u, mode:%#x(%s)\n", t ? t->comm : "boot",
+		order, gfp, gfp_names(gfp, names));
 }
 
 /* Enough that several threads which take what one has reclaimed all get their turn; few enough that
- * a request which cannot be met fails soon. */
+ * a request which cannot be met soon ends here, or with the OOM killer. */
 #define MAX_RECLAIM_RETRIES 8
 
 static unsigned int slow_alloc_flags(gfp_t gfp, unsigned int order)
@@ -465,8 +468,11 @@ static unsigned int slow_alloc_flags(gfp_t gfp, unsigned int order)
 	const struct thread *t = current_thread();
 	unsigned int flags = WMARK_MIN;
 
-	if (gfp & __GFP_MEMALLOC || (t && t->flags & (THREAD_MEMALLOC | THREAD_OOM_VICTIM)))
+	if (gfp & __GFP_MEMALLOC || (t && t->flags & THREAD_MEMALLOC))
 		return ALLOC_NO_WATERMARKS;
+	/* It has to get out, and not to take what reclaim needs. */
+	if (t && READ_ONCE(t->oom_victim))
+		flags |= ALLOC_HIGH | ALLOC_HARDER;
 	if (gfp & __GFP_HIGH)
 		flags |= ALLOC_HIGH;
 	if (gfp & __GFP_ATOMIC)
@@ -474,28 +480,56 @@ static unsigned int slow_alloc_flags(gfp_t gfp, unsigned int order)
 	return flags;
 }
 
+/* Reclaim is at its end. Linux's rules: a kill does not help for large blocks and low memory, and is not
+ * wanted where the caller has another way. *again: somebody is giving memory up. */
+static struct page *alloc_may_oom(gfp_t gfp, unsigned int order, bool *again)
+{
+	const struct thread *t = current_thread();
+	struct page *p;
+
+	*again = false;
+	if (order > PAGE_ALLOC_COSTLY_ORDER || gfp & (__GFP_NORETRY | __GFP_DMA | __GFP_DMA32) ||
+	    (t && READ_ONCE(t->oom_victim)))
+		return NULL;
+	*again = true;
+	if (!oom_trylock()) {
+		oom_wait();
+		return NULL;
+	}
+	/* Another may have killed while this one came here: then there is plenty. */
+	p = alloc_from_zones(gfp, order, WMARK_HIGH);
+	if (!p)
+		*again = out_of_memory(gfp, (int)order);
+	oom_unlock();
+	if (!p && *again)
+		oom_wait();
+	return p;
+}
+
 static __noinline struct page *alloc_slow(gfp_t gfp, unsigned int order)
 {
 	const struct thread *t = current_thread();
-	unsigned int flags = slow_alloc_flags(gfp, order);
 	struct page *p = alloc_from_zones(gfp, order, WMARK_LOW);
+	bool again = true;
 
 	if (!p)
-		p = alloc_from_zones(gfp, order, flags);
+		p = alloc_from_zones(gfp, order, slow_alloc_flags(gfp, order));
 	if (p || !(gfp & __GFP_DIRECT_RECLAIM) || (t && t->flags & THREAD_MEMALLOC))
 		goto out;
 	if (t && t->flags & THREAD_NOIO)
 		gfp &= ~(__GFP_IO | __GFP_FS);
 	if (t && t->flags & THREAD_NOFS)
 		gfp &= ~__GFP_FS;
-	for (int i = 0; !p && i < MAX_RECLAIM_RETRIES; i++) {
+	for (int i = 0; !p && again;) {
 		unsigned long progress = reclaim_pages(gfp, order);
 
 		if (unreserve_highatomic(gfp_migratetype(gfp)))
 			progress++;
-		p = alloc_from_zones(gfp, order, flags);
-		if (!progress || gfp & __GFP_NORETRY)
-			break;
+		p = alloc_from_zones(gfp, order, slow_alloc_flags(gfp, order));
+		if (p || (progress && !(gfp & __GFP_NORETRY) && ++i < MAX_RECLAIM_RETRIES))
+			continue;
+		p = alloc_may_oom(gfp, order, &again);
+		i = 0;
 	}
 out:
 	if (!p)

@@ -80,6 +80,51 @@ static void show_free_lists(const struct zone_info *zi)
 	pr_info("Node %d %s:%s = %lukB\n", zi->nid, zi->name, line, K(total));
 }
 
+/* The larger names first: what they cover is not named again. */
+const char *gfp_names(unsigned int gfp, char buf[GFP_NAMES_MAX])
+{
+#define NAME(flags)           \
+	{                     \
+		flags, #flags \
+	}
+	static const struct {
+		gfp_t flags;
+		const char *name;
+	} names[] = {
+		NAME(GFP_HIGHUSER_MOVABLE),
+		NAME(GFP_KERNEL),
+		NAME(GFP_NOFS),
+		NAME(GFP_ATOMIC),
+		NAME(GFP_NOIO),
+		NAME(GFP_NOWAIT),
+		NAME(__GFP_DMA),
+		NAME(__GFP_DMA32),
+		NAME(__GFP_HIGH),
+		NAME(__GFP_ATOMIC),
+		NAME(__GFP_IO),
+		NAME(__GFP_FS),
+		NAME(__GFP_NOWARN),
+		NAME(__GFP_NORETRY),
+		NAME(__GFP_COMP),
+		NAME(__GFP_ZERO),
+		NAME(__GFP_MEMALLOC),
+		NAME(__GFP_RECLAIMABLE),
+		NAME(__GFP_MOVABLE),
+		NAME(__GFP_DIRECT_RECLAIM),
+	};
+	int len = 0;
+
+	buf[0] = '\0';
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if ((gfp & names[i].flags) != names[i].flags)
+			continue;
+		gfp &= ~names[i].flags;
+		len += scnprintf(buf + len, (size_t)(GFP_NAMES_MAX - len), "%s%s", len ? "|" : "",
+				 names[i].name);
+	}
+	return buf;
+}
+
 void show_mem(void)
 {
 	unsigned long free_pcp = 0, present = 0, managed = 0;

@@ -42,6 +42,7 @@
 	X(PGFAULT, "pgfault")                                        \
 	X(PGMAJFAULT, "pgmajfault")                                  \
 	X(PGACTIVATE, "pgactivate")                                  \
+	X(OOM_KILL, "oom_kill")                                      \
 	X(TLB_REMOTE_FLUSH, "nr_tlb_remote_flush")                   \
 	X(TLB_REMOTE_FLUSH_RECEIVED, "nr_tlb_remote_flush_received") \
 	X(TLB_LOCAL_FLUSH_ALL, "nr_tlb_local_flush_all")             \
@@ -52,7 +53,8 @@
 	X(ZERO_PAGE_MAP, "zero_page_map")                            \
 	X(STACK_GROW, "stack_grow")                                  \
 	X(FAULT_SPURIOUS, "fault_spurious")                          \
-	X(FAULT_RETRY, "fault_retry")
+	X(FAULT_RETRY, "fault_retry")                                \
+	X(OOM_REAP, "oom_reap")
 
 #define X(id, name) id,
 enum vmstat_item { VMSTAT_ITEMS(X) NR_VMSTAT_ITEMS };

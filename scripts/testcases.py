@@ -76,6 +76,8 @@ CRASHES = {
     "kernel_touches_user": [r"\(SMAP\)", r"error_code\(0x0001\)", r"pte.* present rw user"] + LEAF,
     "undefined": ["a sanitizer check failed"],
     "panic": ["Kernel panic - not syncing: on request"],
+    "oom_deadlock": [r"crash invoked oom-killer: gfp_mask=0xcc0\(GFP_KERNEL\), order=0, oom_score_adj=0",
+                     r"Out of memory and no killable processes\.\.\.", "System is deadlocked on memory"],
     "softlockup": [r"watchdog: BUG: soft lockup - CPU#\d+ stuck for \d+s! \[crash:\d+\]", " crash_softlockup\\+0x",
                    "Kernel panic - not syncing: watchdog: soft lockup"],
     "panic_everywhere": ["Kernel panic - not syncing: on request"],

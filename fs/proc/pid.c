@@ -127,63 +127,6 @@ static int comm_store(struct proc_inode *pi, char *text)
 	return 0;
 }
 
-/* --- the OOM killer's view ------------------------------------------------------------------- */
-
-#define OOM_SCORE_ADJ_MIN (-1000)
-#define OOM_SCORE_ADJ_MAX 1000
-#define OOM_NEVER         INT64_MIN
-
-/* In pages, as Linux counts it. */
-static long oom_badness(struct proc_inode *pi, long total)
-{
-	struct process *p = pi->task->proc;
-	struct mm_struct *mm;
-	long points;
-
-	if (p->unkillable || p->oom_score_adj == OOM_SCORE_ADJ_MIN)
-		return OOM_NEVER;
-	mm = proc_get_mm(pi);
-	if (!mm)
-		return OOM_NEVER;
-	points = (long)mm_rss(mm) + mm_counter_read(mm, MM_SWAP) +
-		 atomic_long_read(&mm->pgtables_bytes) / (long)PAGE_SIZE;
-	mm_put_user(mm);
-	return points + (long)p->oom_score_adj * (total / 1000);
-}
-
-static int oom_score_show(struct seq_file *m, struct proc_inode *pi)
-{
-	long total = (long)(totalram_pages() + total_swap_pages);
-	long points = oom_badness(pi, total), score = 0;
-
-	if (points != OOM_NEVER)
-		score = (1000 + points * 1000 / total) * 2 / 3;
-	seq_printf(m, "%lu\n", max(score, 0L));
-	return 0;
-}
-
-static int oom_score_adj_show(struct seq_file *m, struct proc_inode *pi)
-{
-	seq_printf(m, "%d\n", pi->task->proc->oom_score_adj);
-	return 0;
-}
-
-static int oom_score_adj_store(struct proc_inode *pi, char *text)
-{
-	struct process *p = pi->task->proc;
-	int adj, err = kstrtoint(strim(text), 0, &adj);
-
-	if (err)
-		return err;
-	if (adj < OOM_SCORE_ADJ_MIN || adj > OOM_SCORE_ADJ_MAX)
-		return -EINVAL;
-	/* To make oneself less of a target is root's right. */
-	if (adj < p->oom_score_adj && !capable(CAP_SYS_RESOURCE))
-		return -EACCES;
-	WRITE_ONCE(p->oom_score_adj, adj);
-	return 0;
-}
-
 /* --- others ---------------------------------------------------------------------------------- */
 
 static int personality_show(struct seq_file *m, struct proc_inode *pi)
@@ -305,8 +248,9 @@ static const struct file_operations task_fops = {
 		OF_MM("maps", proc_maps_show), PROC_OPS("mem", 0600, proc_mem_fops),               \
 		PROC_FILE("mountinfo", 0444, pid_mountinfo_show),                                  \
 		PROC_FILE("mounts", 0444, pid_mounts_show),                                        \
-		PROC_FILE("oom_score", 0444, oom_score_show),                                      \
-		PROC_RW("oom_score_adj", oom_score_adj_show, oom_score_adj_store),                 \
+		PROC_RW("oom_adj", proc_oom_adj_show, proc_oom_adj_store),                         \
+		PROC_FILE("oom_score", 0444, proc_oom_score_show),                                 \
+		PROC_RW("oom_score_adj", proc_oom_score_adj_show, proc_oom_score_adj_store),       \
 		PROC_OPS("pagemap", 0400, proc_pagemap_fops),                                      \
 		SECRET("personality", personality_show), LINK("root", root_link),                  \
 		OF_MM("smaps", proc_smaps_show), OF_MM("smaps_rollup", proc_smaps_rollup_show),    \

@@ -132,6 +132,11 @@ int proc_stat_show(struct seq_file *m, struct proc_inode *pi); /* status.c */
 int proc_status_show(struct seq_file *m, struct proc_inode *pi);
 int proc_statm_show(struct seq_file *m, struct proc_inode *pi);
 int proc_limits_show(struct seq_file *m, struct proc_inode *pi);
+int proc_oom_score_show(struct seq_file *m, struct proc_inode *pi);
+int proc_oom_score_adj_show(struct seq_file *m, struct proc_inode *pi);
+int proc_oom_score_adj_store(struct proc_inode *pi, char *text);
+int proc_oom_adj_show(struct seq_file *m, struct proc_inode *pi);
+int proc_oom_adj_store(struct proc_inode *pi, char *text);
 int proc_wchan_show(struct seq_file *m, struct proc_inode *pi);
 int proc_stack_show(struct seq_file *m, struct proc_inode *pi);
 int proc_syscall_show(struct seq_file *m, struct proc_inode *pi);

@@ -15,6 +15,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/shm.h>
 #include <kernel/utsname.h>
+#include <mm/oom.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
 #include <mm/swap.h>
@@ -186,6 +187,31 @@ static int nr_hugepages_store(struct proc_inode *pi __unused, char *text)
 	return parse_long(text, 0, INT64_MAX, &v);
 }
 
+/* All the policies, the one in force in brackets; a name is written. */
+static int oom_policy_show(struct seq_file *m, struct proc_inode *pi __unused)
+{
+	const struct oom_policy *p;
+
+	for (unsigned int n = 0; (p = oom_policy_nth(n)); n++)
+		seq_printf(m, p == oom_policy ? "%s[%s]" : "%s%s", n ? " " : "", p->name);
+	seq_putc(m, '\n');
+	return 0;
+}
+
+static int oom_policy_store(struct proc_inode *pi __unused, char *text)
+{
+	const struct oom_policy *p;
+
+	text = strim(text);
+	for (unsigned int n = 0; (p = oom_policy_nth(n)); n++) {
+		if (strcmp(p->name, text) == 0) {
+			WRITE_ONCE(oom_policy, p);
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 static const struct proc_entry vm_entries[] = {
 	PROC_WO("compact_memory", compact_memory_store),
 	PROC_WO("drop_caches", drop_caches_store),
@@ -194,9 +220,14 @@ static const struct proc_entry vm_entries[] = {
 	INT_ENTRY("min_free_kbytes", sysctl_min_free_kbytes, 0, INT32_MAX, setup_per_zone_wmarks),
 	INT_ENTRY("mmap_min_addr", sysctl_mmap_min_addr, PAGE_SIZE, INT32_MAX, NULL),
 	PROC_RW("nr_hugepages", const_show, nr_hugepages_store),
+	INT_ENTRY("oom_dump_tasks", sysctl_oom_dump_tasks, INT32_MIN, INT32_MAX, NULL),
+	INT_ENTRY("oom_kill_allocating_task", sysctl_oom_kill_allocating_task, INT32_MIN, INT32_MAX,
+		  NULL),
+	PROC_RW("oom_policy", oom_policy_show, oom_policy_store),
 	INT_ENTRY("overcommit_memory", sysctl_overcommit_memory, 0, 2, NULL),
 	INT_ENTRY("overcommit_ratio", sysctl_overcommit_ratio, 0, INT32_MAX, NULL),
 	INT_ENTRY("page-cluster", sysctl_page_cluster, 0, 31, NULL),
+	INT_ENTRY("panic_on_oom", sysctl_panic_on_oom, 0, 2, NULL),
 	INT_ENTRY("swappiness", sysctl_swappiness, 0, 200, NULL),
 	INT_ENTRY("watermark_scale_factor", sysctl_watermark_scale_factor, 1, 3000,
 		  setup_per_zone_wmarks),

@@ -8,11 +8,22 @@
 #include <kernel/lib/printk.h>
 #include <kernel/x86/reboot.h>
 #include <mm/init.h>
+#include <mm/oom.h>
 
 static void show_memory(void)
 {
 	pr_info("sysrq: Show Memory\n");
 	show_mem();
+}
+
+static void kill_one(void)
+{
+	pr_info("sysrq: Manual OOM execution\n");
+	while (!oom_trylock())
+		oom_wait();
+	if (!out_of_memory(GFP_KERNEL, -1))
+		pr_info("OOM request ignored. No task eligible\n");
+	oom_unlock();
 }
 
 static void show_task(struct task *t)
@@ -71,7 +82,7 @@ static void crash(void)
 int proc_sysrq_store(struct proc_inode *pi __unused, char *text)
 {
 	static void (*const action['z' + 1])(void) = {
-		['b'] = restart,   ['c'] = crash,          ['m'] = show_memory,
+		['b'] = restart,   ['c'] = crash,          ['f'] = kill_one,   ['m'] = show_memory,
 		['o'] = power_off, ['s'] = emergency_sync, ['t'] = show_tasks,
 	};
 	unsigned char key = (unsigned char)text[0];
@@ -79,7 +90,7 @@ int proc_sysrq_store(struct proc_inode *pi __unused, char *text)
 	if (key < ARRAY_SIZE(action) && action[key])
 		action[key]();
 	else
-		pr_info("sysrq: HELP : reboot(b) crash(c) show-memory-usage(m) poweroff(o) sync(s) "
+		pr_info("sysrq: HELP : reboot(b) crash(c) memory-full-oom-kill(f) show-memory-usage(m) poweroff(o) sync(s) "
 			"show-task-states(t)\n");
 	return 0;
 }

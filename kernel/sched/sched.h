@@ -28,11 +28,10 @@ enum thread_state {
 };
 
 /* thread->flags; only the thread itself changes its own. */
-#define THREAD_KTHREAD    0x1
-#define THREAD_MEMALLOC   0x2 /* may dip into the reserves (reclaim itself) */
-#define THREAD_NOIO       0x4 /* scope: allocations must not start I/O */
-#define THREAD_NOFS       0x8 /* scope: allocations must not enter a file system */
-#define THREAD_OOM_VICTIM 0x10
+#define THREAD_KTHREAD  0x1
+#define THREAD_MEMALLOC 0x2 /* may dip into the reserves (reclaim itself) */
+#define THREAD_NOIO     0x4 /* scope: allocations must not start I/O */
+#define THREAD_NOFS     0x8 /* scope: allocations must not enter a file system */
 
 /* thread->work; set by anyone, atomically. */
 #define TWORK_SIGNAL  0x1 /* signals to look at: also what ends an interruptible sleep */
@@ -62,6 +61,7 @@ struct thread {
 	u64 min_flt, maj_flt;   /* page faults */
 	struct rb_node rq_node; /* (r) */
 	bool in_user;           /* the tick charges utime if it found user mode */
+	bool oom_victim;        /* (a) set by the OOM killer: may use part of the reserves */
 
 	void *kstack;          /* (c) vmalloc'ed with a guard page, KSTACK_SIZE */
 	struct mm_struct *mm;  /* own space; NULL for a kernel thread */

@@ -21,7 +21,6 @@ enum lock_class {
 	LOCK_MOUNT, /* mount(2) and umount(2), one at a time */
 	LOCK_INODE, /* inode->lock: directory contents, size changes, writes (nests: parent, child) */
 	LOCK_EXEC, /* serialises exec of one process with readers of its mm */
-	LOCK_TASK, /* spin: the task table: tree of processes, groups, sessions */
 	/* mm */
 	LOCK_MMAP,   /* mm->mmap_lock */
 	LOCK_VMA,    /* vma->lock */
@@ -29,6 +28,8 @@ enum lock_class {
 	LOCK_PAGE,   /* the page lock bit */
 	LOCK_I_MMAP, /* mapping->i_mmap_lock */
 	LOCK_ANON_VMA,
+	/* spin: the task table. The OOM killer comes with any sleeping lock held. */
+	LOCK_TASK,
 	LOCK_VMA_TREE,     /* mm->tree_lock, the short lock around a lookup */
 	LOCK_PGD,          /* mm->pgd_lock: attaching tables above the PTE level */
 	LOCK_PT,           /* page-table lock, in the table's struct page (nests: fork, move) */

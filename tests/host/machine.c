@@ -11,9 +11,11 @@
 #include <drivers/block/block.h>
 #include <kernel/lib/bug.h>
 #include <kernel/sched/sched.h>
+#include <mm/init.h>
 #include <mm/internal.h>
 #include <mm/memblock.h>
 #include <mm/mm.h>
+#include <mm/oom.h>
 #include <mm/section.h>
 #include <mm/slab.h>
 #include <mm/vmalloc.h>
@@ -32,6 +34,31 @@ __weak unsigned long drop_clean_cache(void)
 __weak unsigned long blkdev_drop_clean(void)
 {
 	return 0;
+}
+
+/* Nobody can be killed here: what cannot be met fails. */
+__weak bool oom_trylock(void)
+{
+	return true;
+}
+
+__weak void oom_unlock(void)
+{
+}
+
+__weak bool out_of_memory(gfp_t gfp __unused, int order __unused)
+{
+	return false;
+}
+
+__weak void oom_wait(void)
+{
+}
+
+__weak const char *gfp_names(unsigned int gfp __unused, char buf[GFP_NAMES_MAX])
+{
+	buf[0] = '\0';
+	return buf;
 }
 
 static unsigned long reserve(size_t size)

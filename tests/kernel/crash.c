@@ -12,6 +12,7 @@
 #include <kernel/lib/init.h>
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
+#include <kernel/oom.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/timer.h>
 #include <kernel/sync/mutex.h>
@@ -292,6 +293,14 @@ static void crash_beside(void (*fn)(void *arg))
 		cpu_relax();
 }
 
+/* No process is there, so nobody can be killed. */
+static void crash_oom_deadlock(void)
+{
+	oom_init();
+	while (alloc_page(GFP_KERNEL))
+		;
+}
+
 static void crash_panic_everywhere(void)
 {
 	crash_beside(panic_at_time);
@@ -344,6 +353,7 @@ static const struct crash {
 	{"kernel_touches_user", crash_kernel_touches_user},
 	{"undefined", crash_undefined},
 	{"panic", crash_panic},
+	{"oom_deadlock", crash_oom_deadlock},
 	{"softlockup", crash_softlockup},
 	{"panic_everywhere", crash_panic_everywhere},
 	{"panic_among_printers", crash_panic_among_printers},

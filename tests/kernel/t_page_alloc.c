@@ -178,7 +178,7 @@ KTEST(page_alloc, exhaust_returns_null,
 		return;
 	}
 	/* Chains the pages through their own first words: no other memory is needed. */
-	while ((p = alloc_page(GFP_KERNEL | __GFP_NOWARN)) != NULL) {
+	while ((p = alloc_page(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY)) != NULL) {
 		*(u32 *)page_address(p) = first;
 		first = (u32)page_to_pfn(p);
 		n++;

@@ -1154,7 +1154,7 @@ static int exec_with(char *const argv[], int n)
 static void walk_exec(char *const argv[], int max, int good)
 {
 	static char was[8192];
-	int failed = 0, killed = 0, n, status;
+	int failed = 0, n, status;
 
 	for (int warm = 1; warm >= 0; warm--) {
 		for (n = 1; n < max; n++) {
@@ -1163,14 +1163,11 @@ static void walk_exec(char *const argv[], int max, int good)
 				break;
 			if (WIFEXITED(status) && WEXITSTATUS(status) == 44)
 				failed++;
-			else if (WIFSIGNALED(status) &&
-				 (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGSEGV))
-				killed++;
 			else if (WIFEXITED(status) && WEXITSTATUS(status) > 127)
 				FAIL("%s, allocation %d: %s", argv[0], n,
 				     ut_errname(WEXITSTATUS(status) - 128));
 		}
-		CHECK(failed > 5 && killed > 0);
+		CHECK(failed > 5);
 		if (!warm)
 			compare_ledger(argv[0], was);
 		first_ledger(was, sizeof(was));
@@ -1228,7 +1225,8 @@ static void fault_everywhere(char *cow)
 	CHECK_EQ(handled, 1);
 }
 
-TEST_MEM(faults, 128, "a page fault without a page that does anything but end the process")
+/* Where the kernel reaches for the program's stack and gets none, it is SIGSEGV, as on Linux. */
+TEST_MEM(faults, 128, "a page fault without a page that is not tried again, or that loses one")
 {
 	static char was[8192];
 	sigset_t usr1;
@@ -1250,8 +1248,9 @@ TEST_MEM(faults, 128, "a page fault without a page that does anything but end th
 			OK(waitpid(pid, &status, 0));
 			if (WIFEXITED(status) && WEXITSTATUS(status) == 42)
 				break;
-			CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
-			      (WIFEXITED(status) && WEXITSTATUS(status) == 43));
+			if (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) &&
+			    !(WIFEXITED(status) && WEXITSTATUS(status) == 43))
+				FAIL("allocation %d: status %#x", n, status);
 		}
 		/* Some 25; fewer where a CPU has page tables in stock from another child. */
 		CHECK(n > 10 && n < MAX_N);

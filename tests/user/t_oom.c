@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When memory runs out: who is killed, who is not, and that the machine goes on.
+ *
+ * Sizes follow from MemAvailable, so that the tests need little time on a small machine and mean the same
+ * on a larger one. Before each test the program makes itself, and so the test's parent, no target; the
+ * children that a test is about are targets again.
+ */
+#include "utest.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/prctl.h>
+
+#define MIB (1024 * 1024UL)
+
+static void set_adj(int adj)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", adj);
+	ut_spew("/proc/self/oom_score_adj", text);
+}
+
+/* Before a test runs, in the process that the test's are children of. */
+__attribute__((constructor)) static void no_target(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+
+	if (fd >= 0) {
+		(void)!write(fd, "-1000", 5);
+		close(fd);
+	}
+}
+
+static long number_in(const char *path, const char *name)
+{
+	static char text[16384];
+	const char *p = text;
+	size_t len = strlen(name);
+
+	if (ut_slurp(path, text, sizeof(text)) < 0)
+		return -1;
+	for (; p; p = strchr(p, '\n'), p = p ? p + 1 : NULL)
+		if (!strncmp(p, name, len) && (p[len] == ' ' || p[len] == ':'))
+			return atol(p + len + 1);
+	return -1;
+}
+
+static size_t available(void)
+{
+	return (size_t)number_in("/proc/meminfo", "MemAvailable") * 1024;
+}
+
+static long kills(void)
+{
+	return number_in("/proc/vmstat", "oom_kill");
+}
+
+static char *reserve(size_t len)
+{
+	return OK(mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+}
+
+/* Touches [0, len), and says in *done how far it has come. */
+static void touch(char *p, size_t len, volatile size_t *done)
+{
+	for (size_t at = 0; at < len; at += PAGE) {
+		p[at] = 1;
+		if (done)
+			*done = at + PAGE;
+	}
+}
+
+/* For ever: what does not end by itself. */
+static void run_away(void)
+{
+	for (;;)
+		touch(reserve(16 * MIB), 16 * MIB, NULL);
+}
+
+static volatile size_t *shared_words(void)
+{
+	return OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+}
+
+static void wait_for(volatile size_t *word, size_t value)
+{
+	while (*word < value)
+		ut_msleep(1);
+}
+
+/* A child that holds len bytes and waits; it has them on return. */
+static pid_t holder(size_t len, int adj)
+{
+	volatile size_t *done = shared_words();
+	pid_t pid = CHILD({
+		set_adj(adj);
+		touch(reserve(len), len, done);
+		for (;;)
+			pause();
+	});
+
+	wait_for(done, len);
+	OK(munmap((void *)done, PAGE));
+	return pid;
+}
+
+static int alive(pid_t pid)
+{
+	return waitpid(pid, NULL, WNOHANG) == 0;
+}
+
+static void end(pid_t pid)
+{
+	OK(kill(pid, SIGKILL));
+	CHECK_SIGNALED(pid, SIGKILL);
+}
+
+/* The machine works: processes, memory, files. */
+static void check_machine(void)
+{
+	pid_t pid = CHILD({
+		touch(ut_map(MIB), MIB, NULL);
+		CHECK(ut_file("after", "x", 1) >= 0);
+	});
+
+	CHECK_EXIT(pid, 0);
+}
+
+TEST_MEM(runaway, 48, "no kill, or one that is not counted, or the wrong process")
+{
+	long before = kills();
+	pid_t pid = CHILD({
+		set_adj(0);
+		run_away();
+	});
+
+	CHECK_SIGNALED(pid, SIGKILL);
+	CHECK_EQ(kills(), before + 1);
+	check_machine();
+}
+
+/* Linux's report, line by line. */
+TEST_MEM(report, 48, "a report that misses a part, or names another than was killed")
+{
+	static const char *const wanted[] = {
+		"t_oom invoked oom-killer: gfp_mask=0x",
+		"order=0, oom_score_adj=0",
+		"CPU: ",
+		"Call Trace:",
+		"Mem-Info:",
+		"active_anon:",
+		"Node 0 DMA32 free:",
+		"lowmem_reserve[]:",
+		"Node 0 DMA32: ",
+		" total pagecache pages",
+		"Free swap  = ",
+		"Total swap = ",
+		" pages RAM",
+		"Tasks state (memory values in pages):",
+		"[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
+		"oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
+		"task_memcg=/",
+	};
+	char record[4096], verdict[64], task[64];
+	int fd, seen = 0, order = 1, n_wanted = sizeof(wanted) / sizeof(wanted[0]), tail = 0;
+	ssize_t n;
+
+	ut_msleep(6000); /* reports are rationed: ten in five seconds */
+	fd = OK(open("/dev/kmsg", O_RDONLY | O_NONBLOCK));
+	OK(lseek(fd, 0, SEEK_END));
+	pid_t pid = CHILD({
+		set_adj(0);
+		run_away();
+	});
+	CHECK_SIGNALED(pid, SIGKILL);
+	snprintf(task, sizeof(task), "task=t_oom,pid=%d,uid=0", pid);
+	snprintf(verdict, sizeof(verdict),
+		 "Out of memory: Killed process %d (t_oom) total-vm:", pid);
+	while ((n = read(fd, record, sizeof(record) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+		record[n > 0 ? n : 0] = '\0';
+		while (seen < n_wanted && strstr(record, wanted[seen]))
+			seen++;
+		tail |= strstr(record, task) ? 1 : 0;
+		if (strstr(record, verdict)) {
+			tail |= 2;
+			order = seen == n_wanted;
+		}
+	}
+	if (seen < n_wanted)
+		FAIL("the report has no line with \"%s\" (in its place)", wanted[seen]);
+	CHECK_EQ(tail, 3);
+	CHECK(order);
+	close(fd);
+}
+
+TEST_MEM(large_and_small, 48, "many small processes that go before the one that has the memory")
+{
+	size_t room = available(), small = 16 * PAGE;
+	int count = (int)(room / 2 / (small + 64 * 1024)), dead = 0;
+	pid_t large, grower, *pid;
+
+	if (count > 200)
+		count = 200;
+	pid = calloc((size_t)count, sizeof(*pid));
+	for (int i = 0; i < count; i++)
+		pid[i] = holder(small, 0);
+	room = available();
+	large = holder(room * 6 / 10, 0);
+	grower = CHILD({
+		set_adj(0);
+		touch(reserve(room / 2), room / 2, NULL);
+	});
+	CHECK_SIGNALED(large, SIGKILL);
+	CHECK_EXIT(grower, 0);
+	for (int i = 0; i < count; i++) {
+		dead += !alive(pid[i]);
+		end(pid[i]);
+	}
+	CHECK_EQ(dead, 0);
+	free(pid);
+	check_machine();
+}
+
+TEST_MEM(adj, 48, "oom_score_adj that is not minded: -1000 killed, or +1000 kept")
+{
+	size_t room = available();
+	pid_t never = holder(room * 45 / 100, -1000), first = holder(room / 10, 1000);
+	pid_t grower = CHILD({
+		set_adj(0);
+		touch(reserve(room * 48 / 100), room * 48 / 100, NULL);
+	});
+
+	CHECK_SIGNALED(first, SIGKILL);
+	CHECK_EXIT(grower, 0);
+	CHECK(alive(never));
+	end(never);
+	check_machine();
+}
+
+TEST_MEM(blocked_in_pipe, 48, "a victim that sleeps in read(2) and is waited for for ever")
+{
+	volatile size_t *done = shared_words();
+	size_t room = available();
+	int fds[2];
+	pid_t large, grower;
+
+	OK(pipe(fds));
+	large = CHILD({
+		char c;
+		set_adj(0);
+		touch(reserve(room * 6 / 10), room * 6 / 10, done);
+		(void)!read(fds[0], &c, 1);
+	});
+	wait_for(done, room * 6 / 10 / PAGE * PAGE);
+	grower = CHILD({
+		set_adj(0);
+		touch(reserve(room / 2), room / 2, NULL);
+	});
+	CHECK_SIGNALED(large, SIGKILL);
+	CHECK_EXIT(grower, 0);
+	check_machine();
+}
+
+static void *thread_grows(void *arg)
+{
+	(void)arg;
+	run_away();
+	return NULL;
+}
+
+TEST_MEM(threads, 48, "a victim of which only the thread that asked dies")
+{
+	long before = kills();
+	pid_t pid = CHILD({
+		pthread_t t[4];
+		int fds[2];
+		char c;
+		set_adj(0);
+		OK(pipe(fds));
+		for (int i = 0; i < 4; i++)
+			CHECK_EQ(pthread_create(&t[i], NULL, thread_grows, NULL), 0);
+		(void)!read(fds[0], &c, 1);
+	});
+
+	CHECK_SIGNALED(pid, SIGKILL);
+	CHECK_EQ(kills(), before + 1);
+	check_machine();
+}
+
+/* A process of its own in the same space. */
+static int sharer_waits(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+	return 0;
+}
+
+TEST_MEM(shared_space, 48, "a process that shares the victim's memory and keeps it")
+{
+	volatile size_t *words = shared_words();
+	pid_t pid = CHILD({
+		static char stack[16384] __attribute__((aligned(16)));
+		set_adj(0);
+		words[0] = (size_t)OK(
+			clone(sharer_waits, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL));
+		run_away();
+	});
+
+	CHECK_SIGNALED(pid, SIGKILL);
+	/* It is nobody's child now, and somebody has reaped it. */
+	for (int i = 0; i < 200 && kill((pid_t)words[0], 0) == 0; i++)
+		ut_msleep(10);
+	CHECK_ERRNO(kill((pid_t)words[0], 0), ESRCH);
+	check_machine();
+}
+
+TEST_MEM(in_the_kernel, 48,
+	 "a system call that says ENOMEM or EFAULT instead of waiting for memory")
+{
+	pid_t reader = CHILD({
+		int fd = OK(open("/dev/zero", O_RDONLY));
+		set_adj(0);
+		for (;;)
+			CHECK_EQ(read(fd, reserve(4 * MIB), 4 * MIB), (long)(4 * MIB));
+	});
+
+	CHECK_SIGNALED(reader, SIGKILL);
+	pid_t populate = CHILD({
+		set_adj(0);
+		for (;;)
+			OK(mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE, -1, 0));
+	});
+	CHECK_SIGNALED(populate, SIGKILL);
+	pid_t locker = CHILD({
+		set_adj(0);
+		for (;;)
+			OK(mlock(reserve(4 * MIB), 4 * MIB));
+	});
+	CHECK_SIGNALED(locker, SIGKILL);
+	check_machine();
+}
+
+TEST_MEM(fork_bomb, 48, "processes that come faster than they are killed: a hang, or init gone")
+{
+	volatile size_t *words = shared_words();
+	size_t most = available() / (256 * 1024);
+	pid_t bomb;
+
+	/* One process of each ten keeps memory, the others fork on; no more than so many in all. */
+	bomb = CHILD({
+		OK(setpgid(0, 0));
+		set_adj(0);
+		for (;;) {
+			if (__atomic_add_fetch(&words[0], 1, __ATOMIC_SEQ_CST) > most)
+				break;
+			if (fork() < 0)
+				ut_msleep(1);
+			touch(reserve(512 * 1024), 512 * 1024, NULL);
+		}
+		__atomic_add_fetch(&words[1], 1, __ATOMIC_SEQ_CST);
+		for (;;)
+			pause();
+	});
+	wait_for(words, most);
+	ut_msleep(100);
+	kill(-bomb, SIGKILL);
+	CHECK_SIGNALED(bomb, SIGKILL);
+	for (int i = 0; i < 500 && kill(-bomb, 0) == 0; i++) {
+		kill(-bomb, SIGKILL);
+		ut_msleep(10);
+	}
+	CHECK_ERRNO(kill(-bomb, 0), ESRCH);
+	CHECK(kills() > 0);
+	check_machine();
+}
+
+/* Each line of what Octavo says of memory by owner, but for what moves by itself. What a CPU keeps for
+ * quick reuse may differ by a few; a leak is one a kill. */
+static void check_ledger(char *was, char *is, long slack)
+{
+	for (char *a = was, *b = is; *a && *b;
+	     a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1) {
+		size_t name = strcspn(a, " \n");
+		long change = atol(b + name) - atol(a + name);
+
+		if (strncmp(a, "free ", 5) && strncmp(a, "slab ", 5) &&
+		    (strncmp(a, b, name) || change > slack || change < -slack))
+			FAIL("was \"%.*s\", is \"%.*s\"", (int)strcspn(a, "\n"), a,
+			     (int)strcspn(b, "\n"), b);
+	}
+}
+
+TEST_MEM(fifty, 48, "kills that each cost some memory for good")
+{
+	static char was[8192], is[8192];
+	long before = kills(), rounds = ut_memtotal() > 100 ? 10 : 50;
+
+	memset(is, 1, sizeof(is)); /* so that its pages are there */
+	for (int i = -1; i < rounds; i++) {
+		pid_t pid = CHILD({
+			set_adj(0);
+			run_away();
+		});
+
+		CHECK_SIGNALED(pid, SIGKILL);
+		if (i == -1) {
+			ut_msleep(250);
+			ut_slurp("/proc/octavo/ledger", was, sizeof(was));
+		}
+	}
+	CHECK_EQ(kills(), before + rounds + 1);
+	ut_msleep(250);
+	is[0] = '\0';
+	ut_slurp("/proc/octavo/ledger", is, sizeof(is));
+	check_ledger(was, is, rounds / 2);
+	check_machine();
+}
+
+TEST_MEM(starved_victim, 48, "a victim that gets no processor, and whose memory is waited for")
+{
+	volatile size_t *done = shared_words();
+	size_t room = available();
+	pid_t large, grower;
+	long start;
+
+	large = CHILD({
+		set_adj(0);
+		touch(reserve(room * 6 / 10), room * 6 / 10, done);
+		OK(setpriority(PRIO_PROCESS, 0, 19));
+		for (;;)
+			;
+	});
+	wait_for(done, room * 6 / 10 / PAGE * PAGE);
+	OK(setpriority(PRIO_PROCESS, 0, -20));
+	start = ut_now_ms();
+	grower = CHILD({
+		set_adj(0);
+		touch(reserve(room / 2), room / 2, NULL);
+	});
+	CHECK_EXIT(grower, 0);
+	CHECK(ut_now_ms() - start < 10000);
+	OK(setpriority(PRIO_PROCESS, 0, 0));
+	CHECK_SIGNALED(large, SIGKILL);
+	check_machine();
+}
+
+TEST_MEM(kill_allocating_task, 48, "vm.oom_kill_allocating_task that is not minded")
+{
+	size_t room = available();
+	pid_t large = holder(room * 6 / 10, 0), grower;
+
+	ut_spew("/proc/sys/vm/oom_kill_allocating_task", "1");
+	grower = CHILD({
+		set_adj(0);
+		touch(reserve(room / 2), room / 2, NULL);
+	});
+	CHECK_SIGNALED(grower, SIGKILL);
+	ut_spew("/proc/sys/vm/oom_kill_allocating_task", "0");
+	CHECK(alive(large));
+	end(large);
+	check_machine();
+}
+
+TEST_MEM(newest, 48, "vm.oom_policy newest that kills an older process, or a bad name taken")
+{
+	static const char path[] = "/proc/sys/vm/oom_policy";
+	char text[64] = "";
+	pid_t large, grower;
+	size_t room = available();
+	int fd;
+
+	if (!ut_octavo())
+		SKIP("Octavo's own");
+	fd = OK(open(path, O_WRONLY));
+	CHECK_ERRNO(write(fd, "oldest", 6), EINVAL);
+	close(fd);
+	ut_spew(path, "newest");
+	OK(ut_slurp(path, text, sizeof(text)));
+	CHECK_STR(text, "badness [newest]\n");
+	large = holder(room * 6 / 10, 0);
+	ut_msleep(10);
+	grower = CHILD({
+		set_adj(0);
+		touch(reserve(room / 2), room / 2, NULL);
+	});
+	CHECK_SIGNALED(grower, SIGKILL);
+	ut_spew(path, "badness");
+	CHECK(alive(large));
+	end(large);
+	check_machine();
+}
+
+TEST_MEM(sysrq, 48, "sysrq f that kills nobody, or the wrong one")
+{
+	size_t room = available();
+	pid_t large = holder(room / 2, 0);
+
+	ut_spew("/proc/sysrq-trigger", "f");
+	CHECK_SIGNALED(large, SIGKILL);
+	check_machine();
+}
+
+static long oom_file(const char *name)
+{
+	char path[64], text[32] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/%s", name);
+	OK(ut_slurp(path, text, sizeof(text)));
+	return atol(text);
+}
+
+static void write_errno(const char *path, const char *text, int err)
+{
+	int fd = OK(open(path, O_WRONLY));
+
+	if (err)
+		CHECK_ERRNO(write(fd, text, strlen(text)), err);
+	else
+		CHECK_EQ(write(fd, text, strlen(text)), (long)strlen(text));
+	close(fd);
+}
+
+TEST(files, "oom_score_adj, oom_adj and oom_score: values, bounds, rights, inheritance")
+{
+	static const char adj[] = "/proc/self/oom_score_adj", old[] = "/proc/self/oom_adj";
+	long base;
+
+	set_adj(0);
+	base = oom_file("oom_score");
+	CHECK(base > 600 && base < 1400);
+	set_adj(1000);
+	CHECK_EQ(oom_file("oom_adj"), 15);
+	CHECK(oom_file("oom_score") > base + 600);
+	set_adj(-1000);
+	CHECK_EQ(oom_file("oom_adj"), -17);
+	CHECK_EQ(oom_file("oom_score"), 0);
+	set_adj(500);
+	CHECK_EQ(oom_file("oom_adj"), 8);
+	write_errno(adj, "1001", EINVAL);
+	write_errno(adj, "-1001", EINVAL);
+	write_errno(adj, "x", EINVAL);
+	write_errno(old, "15", 0);
+	CHECK_EQ(oom_file("oom_score_adj"), 1000);
+	write_errno(old, "-17", 0);
+	CHECK_EQ(oom_file("oom_score_adj"), -1000);
+	write_errno(old, "-8", 0);
+	CHECK_EQ(oom_file("oom_score_adj"), -470);
+	write_errno(old, "16", EINVAL);
+	write_errno(old, "-18", EINVAL);
+	set_adj(100);
+	CHECK_EXIT(CHILD({
+			   CHECK_EQ(oom_file("oom_score_adj"), 100);
+			   OK(setuid(1000));
+			   OK(prctl(PR_SET_DUMPABLE, 1)); /* its files are its own */
+			   write_errno(adj, "300", 0);
+			   write_errno(adj, "100", 0); /* as low as root had it */
+			   write_errno(adj, "99", EACCES);
+			   write_errno(old, "0", EACCES);
+		   }),
+		   0);
+}
