@@ -19,7 +19,7 @@
  *	   │                   ├─ read .................... fault_file_read    and 15 around it
  *	   │                   ├─ write, private .......... fault_file_cow     a copy of the page
  *	   │                   └─ write, shared ........... fault_shared_write the page, dirty
- *	   ├─ pte not present ............................. fault_swap_in
+ *	   ├─ pte not present ............................. fault_swap_in      read, or in the cache
  *	   └─ pte present ┬─ write, read-only pte ┬─ zero . fault_zero_cow     a page of zeroes
  *	                  │                       ├─ shared fault_shared_mkwrite
  *	                  │                       ├─ ours . fault_cow_reuse    just writable
@@ -56,6 +56,7 @@
 #include <kernel/sched/wait.h>
 #include <mm/fault_internal.h>
 #include <mm/filemap.h>
+#include <mm/swap.h>
 #include <mm/tlb.h>
 #include <mm/vmstat.h>
 
@@ -109,6 +110,8 @@ static vm_fault_t replace_by_anon(struct fault *f, struct page *page, struct pag
 	}
 	page_remove_rmap(old);
 	unlock_table(f);
+	if (unlikely(PageSwapCache(old)))
+		free_swap_cache(old);
 	put_page(old); /* the pte's */
 out:
 	if (old)
@@ -156,7 +159,7 @@ static bool anon_page_is_ours(struct page *page, struct vm_area_struct *vma)
 	/* A trylock, as a spinlock is held. Who has it may be about to map the page: then copy. */
 	if (page_mapcount(page) != 1 || !trylock_page(page))
 		return false;
-	ours = page_mapcount(page) == 1 && !PageSwapCache(page);
+	ours = page_mapcount(page) == 1 && (!PageSwapCache(page) || try_to_free_swap(page));
 	if (ours)
 		page_move_anon_rmap(page, vma);
 	unlock_page(page);
@@ -164,13 +167,6 @@ static bool anon_page_is_ours(struct page *page, struct vm_area_struct *vma)
 }
 
 /* --- the rest ---- */
-
-/* Nothing writes such entries before there are swap areas. */
-static fault_case fault_swap_in(struct fault *f __unused)
-{
-	WARN_ON_ONCE(true);
-	return VM_FAULT_SIGBUS;
-}
 
 /* The entry allows the access: another thread was faster, or this CPU remembered less rights. */
 static fault_case fault_spurious(struct fault *f)
@@ -381,18 +377,19 @@ static vm_fault_t page_in(struct fault *f)
 static __noinline vm_fault_t fault_prepare_retry(struct fault *f)
 {
 	struct page *wait = f->again == AGAIN_WAIT_PAGE ? f->held : NULL;
+	vm_fault_t ret = VM_FAULT_RETRY;
 
 	count_event(FAULT_RETRY);
 	if (wait) {
 		wait_on_page_locked(wait);
 	} else {
 		drop_held(f);
-		if (f->again == AGAIN_PAGE_IN) {
-			vm_fault_t ret = page_in(f);
-
-			if (ret != VM_FAULT_RETRY)
-				return ret;
-		}
+		if (f->again == AGAIN_PAGE_IN)
+			ret = page_in(f);
+		else if (f->again == AGAIN_SWAP_IN)
+			ret = fault_swap_read(f);
+		if (ret != VM_FAULT_RETRY)
+			return ret;
 	}
 	if ((f->flags & (FAULT_FLAG_USER | FAULT_FLAG_KILLABLE)) && current_fatal_signal_pending())
 		return VM_FAULT_SIGKILL;

@@ -7,12 +7,14 @@
 #include <mm/fault.h>
 #include <mm/pgtable.h>
 #include <mm/rmap.h>
+#include <mm/swapops.h>
 #include <mm/vma.h>
 
 /* What to do before the fault starts again. */
 enum fault_again {
 	AGAIN_NOW,
 	AGAIN_PAGE_IN,   /* bring page `index` of `file` into the cache */
+	AGAIN_SWAP_IN,   /* bring the page of entry `swap` into the swap cache */
 	AGAIN_WAIT_PAGE, /* wait for the lock of `held` */
 };
 
@@ -31,6 +33,7 @@ struct fault {
 	/* across a new start: */
 	struct mappable *file; /* referenced */
 	u64 index;
+	swp_entry_t swap;
 	struct page *held; /* referenced, so that what was waited for is not gone again */
 };
 
@@ -108,3 +111,6 @@ static inline void make_writable(pte_t *pte)
  * comes with a reference. */
 vm_fault_t fault_file(struct fault *f);
 vm_fault_t fault_shared_mkwrite(struct fault *f, struct page *page);
+/* fault_swap.c: the entry says where the page lies; and what is to be done then without locks. */
+vm_fault_t fault_swap_in(struct fault *f);
+vm_fault_t fault_swap_read(struct fault *f);

@@ -31,6 +31,7 @@
 #include <mm/filemap.h>
 #include <mm/pgtable.h>
 #include <mm/rmap.h>
+#include <mm/swap.h>
 #include <mm/tlb.h>
 #include <mm/vma.h>
 
@@ -43,14 +44,28 @@ struct copy_state {
 	bool protected; /* the parent lost write rights: flush */
 };
 
+/* One more space names the slot; so the page is neither's alone. */
+static int copy_swap(struct copy_state *s, pte_t *dst, pte_t *src)
+{
+	pte_t e = __pte(ptep_get(src).pte & ~_PTE_SWP_EXCLUSIVE);
+	int err = swap_duplicate(pte_to_swp(e));
+
+	if (err)
+		return err;
+	set_pte(src, e);
+	set_pte(dst, e);
+	s->copied[MM_SWAP]++;
+	return 0;
+}
+
 /* One non-empty pte; both tables locked. */
-static void copy_pte(struct copy_state *s, pte_t *dst, pte_t *src)
+static int copy_pte(struct copy_state *s, pte_t *dst, pte_t *src)
 {
 	pte_t e = ptep_get(src);
 	struct page *page;
 
-	if (WARN_ON_ONCE(!pte_present(e))) /* swap entries come with the swap areas */
-		return;
+	if (unlikely(!pte_present(e)))
+		return copy_swap(s, dst, src);
 	page = pte_page(e);
 	if (s->private && pte_write(e)) {
 		ptep_set_wrprotect(src);
@@ -68,20 +83,22 @@ static void copy_pte(struct copy_state *s, pte_t *dst, pte_t *src)
 		s->copied[kind]++;
 	}
 	set_pte(dst, e);
+	return 0;
 }
 
-static void copy_table(struct copy_state *s, pmd_t *dst_pmd, const struct pt_walk *w)
+static int copy_table(struct copy_state *s, pmd_t *dst_pmd, const struct pt_walk *w)
 {
 	struct page *to = pmd_page(pmdp_get(dst_pmd));
 	spinlock_t *src_ptl;
 	pte_t *src = pte_offset_lock(w->pmd, w->addr, &src_ptl);
 	pte_t *dst = pte_offset(dst_pmd, w->addr);
+	int err = 0;
 
 	memset(s->copied, 0, sizeof(s->copied));
 	spin_lock(table_lock(to)); /* the child's: nobody faults there yet, but rmap may come by */
-	for (vaddr_t addr = w->addr; addr < w->end; addr += PAGE_SIZE, src++, dst++)
+	for (vaddr_t addr = w->addr; addr < w->end && !err; addr += PAGE_SIZE, src++, dst++)
 		if (!pte_none(ptep_get(src)))
-			copy_pte(s, dst, src);
+			err = copy_pte(s, dst, src);
 	for (enum mm_counter c = 0; c < NR_MM_COUNTERS; c++) {
 		if (!s->copied[c])
 			continue;
@@ -90,6 +107,7 @@ static void copy_table(struct copy_state *s, pmd_t *dst_pmd, const struct pt_wal
 	}
 	spin_unlock(table_lock(to));
 	spin_unlock(src_ptl);
+	return err;
 }
 
 int copy_page_tables(struct vm_area_struct *dst_vma, struct vm_area_struct *src_vma)
@@ -110,7 +128,9 @@ int copy_page_tables(struct vm_area_struct *dst_vma, struct vm_area_struct *src_
 			err = -ENOMEM;
 			break;
 		}
-		copy_table(&s, pmd, &w);
+		err = copy_table(&s, pmd, &w);
+		if (err)
+			break;
 		cond_resched();
 	}
 	if (s.protected)

@@ -4,8 +4,8 @@
  *
  * A present entry says yes. Where there is none, the page may still be in the file's cache: the
  * question is about memory, not about this space's tables. An anonymous page that has no entry is in
- * no memory (a swapped one is not either). Each table is looked at once, under its lock; the cache
- * is asked afterwards.
+ * no memory; a swapped one is if the swap cache has it. Each table is looked at once, under its lock;
+ * the file's cache is asked afterwards.
  *
  * Locking: mmap_lock for reading.
  */
@@ -14,6 +14,7 @@
 #include <kernel/lib/string.h>
 #include <mm/filemap.h>
 #include <mm/pgtable.h>
+#include <mm/swap.h>
 #include <mm/vma.h>
 
 static bool page_is_cached(const struct vm_area_struct *vma, vaddr_t addr)
@@ -31,6 +32,24 @@ static bool page_is_cached(const struct vm_area_struct *vma, vaddr_t addr)
 	return uptodate;
 }
 
+/* Not present, but the answer is not in the file's cache either. */
+#define ELSEWHERE 2
+
+static u8 residency(pte_t e)
+{
+	struct page *page;
+	bool uptodate;
+
+	if (pte_present(e) || pte_none(e))
+		return pte_present(e);
+	page = pte_is_swap(e) ? swap_cache_get(pte_to_swp(e)) : NULL;
+	if (!page)
+		return ELSEWHERE;
+	uptodate = PageUptodate(page);
+	put_page(page);
+	return uptodate ? 1 : ELSEWHERE;
+}
+
 static void note_present(struct pt_walk *w, vaddr_t base, u8 *vec)
 {
 	spinlock_t *ptl;
@@ -42,7 +61,7 @@ static void note_present(struct pt_walk *w, vaddr_t base, u8 *vec)
 	}
 	pte = pte_offset_lock(w->pmd, w->addr, &ptl);
 	for (vaddr_t addr = w->addr; addr < w->end; addr += PAGE_SIZE, pte++)
-		vec[(addr - base) >> PAGE_SHIFT] = pte_present(ptep_get(pte));
+		vec[(addr - base) >> PAGE_SHIFT] = residency(ptep_get(pte));
 	spin_unlock(ptl);
 }
 
@@ -53,8 +72,7 @@ static void mincore_vma(const struct vm_area_struct *vma, vaddr_t start, vaddr_t
 	memset(vec, 0, (end - start) >> PAGE_SHIFT);
 	for_each_pt_range(&w, vma->mm, start, end) note_present(&w, start, vec);
 	for (vaddr_t addr = start; addr < end; addr += PAGE_SIZE, vec++)
-		if (!*vec)
-			*vec = page_is_cached(vma, addr);
+		*vec = *vec == ELSEWHERE ? 0 : *vec || page_is_cached(vma, addr);
 }
 
 long do_mincore(struct mm_struct *mm, vaddr_t addr, size_t n, u8 *vec)

@@ -9,11 +9,13 @@
  *   - a private writable entry whose page is not anonymous and exclusive;
  *   - a page that is free, or not counted as mapped, or an anonymous page that names no anon_vma of
  *     its vma's;
+ *   - a swap entry whose slot is free, or that is exclusive and shared;
  *   - counts of a table, RSS of the space, or bytes of tables that do not add up.
  */
 #include <mm/filemap.h>
 #include <mm/pgtable.h>
 #include <mm/rmap.h>
+#include <mm/swap.h>
 #include <mm/vma.h>
 
 struct check {
@@ -77,6 +79,18 @@ static void check_rights(struct check *c, vaddr_t addr, pte_t e, const struct pa
 		BROKEN(c, addr, pte_val(e), "a private page is writable but not exclusive");
 }
 
+static void check_swap(struct check *c, vaddr_t addr, pte_t e)
+{
+	unsigned int n = swap_count(pte_to_swp(e));
+
+	if (!pte_is_swap(e) || !n)
+		BROKEN(c, addr, pte_val(e), "names no slot that is in use");
+	if (!c->vma->anon_vma)
+		BROKEN(c, addr, pte_val(e), "swapped from a vma that has no anon_vma");
+	if (e.pte & _PTE_SWP_EXCLUSIVE && n != 1)
+		BROKEN(c, addr, pte_val(e), "exclusive, but the slot is named elsewhere too");
+}
+
 /* The vma that contains addr, going on from the last one. */
 static bool find_next_vma(struct check *c, vaddr_t addr)
 {
@@ -92,6 +106,7 @@ static void check_pte(struct check *c, vaddr_t addr, pte_t e, long *count)
 	if (!find_next_vma(c, addr))
 		BROKEN(c, addr, pte_val(e), "outside of all vmas");
 	if (!pte_present(e)) {
+		check_swap(c, addr, e);
 		count[MM_SWAP]++;
 		return;
 	}

@@ -45,6 +45,7 @@
 #include <mm/filemap.h>
 #include <mm/pgtable.h>
 #include <mm/rmap.h>
+#include <mm/swap.h>
 #include <mm/tlb.h>
 #include <mm/vmstat.h>
 
@@ -248,9 +249,13 @@ static void release_pages(struct page **pages, unsigned int nr)
 		if ((unsigned long)page & GATHER_LATE) {
 			page = (struct page *)((unsigned long)page - GATHER_LATE);
 			end_late(page);
-		} else if (unlikely(PageTable(page))) {
-			table_release(page);
-			continue;
+		}
+		if (unlikely(page->flags & (1u << PG_table | 1u << PG_swapcache))) {
+			if (PageTable(page)) {
+				table_release(page);
+				continue;
+			}
+			free_swap_cache(page);
 		}
 		if (atomic_dec_and_test(&page->refcount))
 			pages[n++] = page;

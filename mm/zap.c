@@ -27,6 +27,7 @@
 #include <mm/filemap.h>
 #include <mm/pgtable.h>
 #include <mm/rmap.h>
+#include <mm/swap.h>
 #include <mm/tlb.h>
 #include <mm/vma.h>
 
@@ -62,6 +63,14 @@ struct zap_state {
 	vaddr_t first, last; /* cleared entries; first > last: none */
 };
 
+/* No TLB knows such an entry. */
+static void zap_swap(struct zap_state *z, pte_t *pte, pte_t e)
+{
+	set_pte(pte, __pte(0));
+	z->counts.gone[MM_SWAP]++;
+	swap_free_page(pte_to_swp(e));
+}
+
 /* The non-empty pte e. True: the gather is full. */
 static __always_inline bool zap_pte(struct zap_state *z, pte_t *pte, pte_t e, vaddr_t addr)
 {
@@ -70,9 +79,8 @@ static __always_inline bool zap_pte(struct zap_state *z, pte_t *pte, pte_t e, va
 	bool late;
 
 	if (unlikely(!pte_present(e))) {
-		/* Swap entries come with the swap areas; a private page's like a private page. */
-		if (z->even_cows)
-			WARN_ON_ONCE(!pte_none(e));
+		if (z->even_cows) /* it is a private page's */
+			zap_swap(z, pte, e);
 		return false;
 	}
 	page = pte_page(e);
@@ -286,20 +294,20 @@ static void move_ptes(pmd_t *old_pmd, vaddr_t old, pmd_t *new_pmd, vaddr_t new_,
 
 	lock_two_tables(from, to);
 	for (; n; n--, src++, dst++) {
-		struct page *page;
+		enum mm_counter kind;
 		pte_t e;
 
 		if (pte_none(ptep_get(src)))
 			continue;
 		e = ptep_get_and_clear(src);
 		debug_assert(pte_none(ptep_get(dst)));
-		WARN_ON_ONCE(!pte_present(e));
-		set_pte(dst, pte_mksoft_dirty(e));
-		page = pte_page(e);
-		if (!page || from == to)
+		set_pte(dst, pte_present(e) ? pte_mksoft_dirty(e) :
+					      __pte(e.pte | _PTE_SWP_SOFT_DIRTY));
+		if (from == to || (pte_present(e) && !pte_page(e)))
 			continue;
-		table_count_add(from, page_counter(page), -1);
-		table_count_add(to, page_counter(page), 1);
+		kind = pte_present(e) ? page_counter(pte_page(e)) : MM_SWAP;
+		table_count_add(from, kind, -1);
+		table_count_add(to, kind, 1);
 	}
 	unlock_two_tables(from, to);
 }

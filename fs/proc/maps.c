@@ -25,7 +25,7 @@
 #include <mm/page.h>
 #include <mm/pgtable.h>
 #include <mm/slab.h>
-#include <mm/swapops.h>
+#include <mm/swap.h>
 #include <mm/tlb.h>
 #include <mm/vma.h>
 
@@ -167,7 +167,7 @@ static void count_pte(struct mem_size *s, pte_t e, bool locked)
 			count_page(s, page, PAGE_SIZE, pte_young(e), pte_dirty(e), locked);
 	} else if (pte_is_swap(e)) {
 		s->swap += PAGE_SIZE;
-		s->swap_pss += PAGE_SIZE << PSS_SHIFT;
+		s->swap_pss += (PAGE_SIZE << PSS_SHIFT) / max(swap_count(pte_to_swp(e)), 1u);
 	}
 }
 

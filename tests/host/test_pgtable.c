@@ -17,7 +17,7 @@
 
 #include <kernel/x86/tlb.h>
 #include <mm/failinject.h>
-#include <mm/fault.h>
+#include <mm/fault_internal.h>
 #include <mm/filemap.h>
 #include <mm/internal.h>
 #include <mm/interval.h>
@@ -25,6 +25,7 @@
 #include <mm/pgtable.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
+#include <mm/swap.h>
 #include <mm/tlb.h>
 #include <mm/vma.h>
 #include <mm/vmstat.h>
@@ -90,6 +91,42 @@ void wait_on_page_locked(struct page *p)
 void wait_on_page_writeback(struct page *p)
 {
 	assert(!PageWriteback(p));
+}
+
+/* Nothing is swapped here. */
+unsigned int swap_count(swp_entry_t e __unused)
+{
+	return 0;
+}
+
+int swap_duplicate(swp_entry_t e __unused)
+{
+	abort();
+}
+
+void swap_free_page(swp_entry_t e __unused)
+{
+	abort();
+}
+
+void free_swap_cache(struct page *page __unused)
+{
+	abort();
+}
+
+bool try_to_free_swap(struct page *page __unused)
+{
+	abort();
+}
+
+vm_fault_t fault_swap_in(struct fault *f __unused)
+{
+	abort();
+}
+
+vm_fault_t fault_swap_read(struct fault *f __unused)
+{
+	abort();
 }
 
 struct mm_struct *mm_alloc(void)
