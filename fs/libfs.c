@@ -80,7 +80,7 @@ void inode_put(struct inode *i)
 	if (!atomic_dec_and_test(&i->count))
 		return;
 	assert(!i->pipe && list_empty(&i->locks) && atomic_read(&i->write_count) == 0);
-	if (i->mapping.nrpages || i->mapping.committed)
+	if (mapping_in_use(&i->mapping))
 		truncate_all(&i->mapping);
 	if (i->sb && i->sb->ops && i->sb->ops->evict_inode)
 		i->sb->ops->evict_inode(i);
@@ -165,7 +165,7 @@ void fill_kstat(struct inode *i, struct kstat *st)
 		.uid = i->uid,
 		.gid = i->gid,
 		.size = i->mapping.size,
-		.blocks = i->mapping.nrpages * (PAGE_SIZE / 512),
+		.blocks = (i->mapping.nrpages + i->mapping.nrswapped) * (PAGE_SIZE / 512),
 		.blksize = PAGE_SIZE,
 		.atime = i->atime,
 		.mtime = i->mtime,

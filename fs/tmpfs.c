@@ -319,7 +319,7 @@ static int allocate_page(struct address_space *m, u64 index)
 
 	if (!page) {
 		page = find_or_create_page(m, index, GFP_USER);
-	} else if (!PageUptodate(page)) {
+	} else if (!IS_ERR(page) && !PageUptodate(page)) {
 		clear_page(page_address(page));
 		SetPageUptodate(page);
 	}
@@ -335,7 +335,7 @@ static void undo_range(struct address_space *m, u64 first, u64 end)
 	for (u64 index = first; index < end; index++) {
 		struct page *page = find_lock_page(m, index);
 
-		if (!page)
+		if (IS_ERR_OR_NULL(page))
 			continue;
 		if (!PageUptodate(page))
 			delete_from_page_cache(page);
@@ -350,7 +350,9 @@ static int allocate_range(struct inode *i, u64 first, u64 end)
 {
 	struct address_space *m = &i->mapping;
 
-	if (end - first > m->nrpages && !room_for(i, end - first - m->nrpages))
+	unsigned long there = m->nrpages + m->nrswapped;
+
+	if (end - first > there && !room_for(i, end - first - there))
 		return -ENOSPC;
 	for (u64 index = first; index < end; index++) {
 		int err = allocate_page(m, index);

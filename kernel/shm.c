@@ -475,8 +475,10 @@ static long ctl_usage(struct shm_info __user *u)
 	spin_lock(&shm_lock);
 	info.used_ids = nr_segments;
 	info.tot = shm_pages;
-	list_for_each_entry(s, &segments, node)
+	list_for_each_entry(s, &segments, node) {
 		info.rss += READ_ONCE(s->file->inode->mapping.nrpages);
+		info.swp += READ_ONCE(s->file->inode->mapping.nrswapped);
+	}
 	int ret = highest_index_locked();
 	spin_unlock(&shm_lock);
 	return copy_to_user(u, &info, sizeof(info)) ? -EFAULT : ret;
@@ -599,7 +601,8 @@ int shm_show(struct seq_file *m, struct proc_inode *unused __unused)
 			   p->mode, d->segsz, d->cpid, d->lpid, d->nattch, p->uid, p->gid, p->cuid,
 			   p->cgid);
 		seq_printf(m, " %10lu %10lu %10lu %21lu %21lu\n", d->atime, d->dtime, d->ctime,
-			   READ_ONCE(s->file->inode->mapping.nrpages) << PAGE_SHIFT, 0UL);
+			   READ_ONCE(s->file->inode->mapping.nrpages) << PAGE_SHIFT,
+			   READ_ONCE(s->file->inode->mapping.nrswapped) << PAGE_SHIFT);
 	}
 	spin_unlock(&shm_lock);
 	return 0;

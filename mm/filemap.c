@@ -30,8 +30,11 @@
  * Locking: page lock -> tree_lock. A lookup needs only tree_lock, for as long as it takes to get a
  * reference. Memory for tree nodes is set aside before the lock is taken (radix.h).
  *
- * Simplified against Linux: no RCU, no large folios, no shadows yet (the tree can hold values; all
- * lookups pass over them). A file ends at 16 TiB, as struct page's index has 32 bits.
+ * In place of a shmem page that is swapped out the tree holds a value, the entry of its slot. Lookups
+ * that want the page bring it back first (swap_shmem.c); the others pass over it.
+ *
+ * Simplified against Linux: no RCU, no large folios, no shadows yet. A file ends at 16 TiB, as struct
+ * page's index has 32 bits.
  */
 #include <drivers/block/block.h>
 #include <kernel/lib/bug.h>
@@ -43,6 +46,7 @@
 #include <mm/page.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
+#include <mm/swap.h>
 #include <mm/tlb.h>
 #include <mm/vma.h>
 #include <mm/vmstat.h>
@@ -112,13 +116,21 @@ static bool page_is_at(const struct page *page, struct address_space *m, u64 ind
 	return page_mapping(page) == m && page->index == (u32)index;
 }
 
+static int swap_in(struct address_space *m, u64 index, bool *major)
+{
+	return m->shmem ? shmem_swap_in(m, index, major) : -ENOENT;
+}
+
 struct page *find_lock_page(struct address_space *m, u64 index)
 {
 	for (;;) {
 		struct page *page = find_get_page(m, index);
+		int err = page ? 0 : swap_in(m, index, NULL);
 
+		if (err)
+			return err == -ENOENT ? NULL : ERR_PTR(err);
 		if (!page)
-			return NULL;
+			continue;
 		lock_page(page);
 		if (page_is_at(page, m, index))
 			return page;
@@ -275,6 +287,16 @@ bool delete_unused_page(struct page *page)
 	if (unused)
 		left_cache(m, page);
 	return unused;
+}
+
+void delete_value_locked(struct address_space *m, u64 index)
+{
+	swp_entry_t e = {(u32)radix_to_value(radix_erase(&m->pages, index))};
+
+	assert_spin_held(&m->tree_lock);
+	m->nrswapped--;
+	swap_free_page(e);
+	uncharge_page(m);
 }
 
 /* The flag and the count change together under the tree lock. */
@@ -441,9 +463,15 @@ struct page *filemap_get_page(struct address_space *m, u64 index, bool create, b
 {
 	for (;;) {
 		struct page *page = find_get_page(m, index);
+		int err;
 
 		if (page && PageUptodate(page))
 			return page;
+		err = page ? -ENOENT : swap_in(m, index, major);
+		if (!err)
+			continue;
+		if (err != -ENOENT)
+			return ERR_PTR(err);
 		if (!create && !(m->ops && m->ops->readpage)) {
 			if (page)
 				put_page(page);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <kernel/lib/list.h>
 #include <kernel/lib/radix.h>
 #include <kernel/sync/mutex.h>
 #include <kernel/sync/spinlock.h>
@@ -29,6 +30,7 @@ struct address_space {
 	struct radix_tree pages; /* (t) index -> struct page, or a value entry (swap, shadow) */
 	spinlock_t tree_lock;    /* (t) */
 	unsigned long nrpages;   /* (t) */
+	unsigned long nrswapped; /* (t) value entries that name a swap slot (shmem) */
 	struct rwsem i_mmap_lock;
 	struct rb_root i_mmap; /* (i_mmap_lock) interval tree of vmas, by pgoff */
 	const struct address_space_operations *ops; /* (c) */
@@ -39,6 +41,7 @@ struct address_space {
 		committed; /* pages promised for the whole object (shared anonymous memory), given
 				  * back with it; 0: tmpfs pages are charged one by one */
 	void *host;        /* (c) the inode */
+	struct list_head swapped; /* swap_shmem.c: it has, or had, pages in swap; next NULL: never */
 } __aligned(32);
 
 void mapping_init(struct address_space *m, const struct address_space_operations *ops, void *host,
@@ -58,6 +61,12 @@ static inline bool mapping_map_writable(struct address_space *m)
 static inline void mapping_unmap_writable(struct address_space *m)
 {
 	atomic_dec(&m->writable_maps);
+}
+
+/* Is there anything for truncate_all() to do? */
+static inline bool mapping_in_use(const struct address_space *m)
+{
+	return m->nrpages || m->committed || m->swapped.next;
 }
 
 /* What mm knows of an open file; embedded in struct file. */
@@ -87,9 +96,9 @@ extern struct mappable *(*shmem_file_setup)(size_t size);
  * may outlive that; truncate_all() gives it back. 0 or -ENOMEM. */
 int shmem_promise(struct mappable *file, size_t len) __must_check;
 
-/* The cached page at index, referenced, or NULL (also for a value entry). */
+/* The cached page at index, referenced, or NULL (also if it is swapped out). */
 struct page *find_get_page(struct address_space *m, u64 index);
-/* The same, locked; checked again after the lock is held. */
+/* The same, locked; checked again after the lock is held; swapped in: ERR_PTR(-ENOMEM, -EIO). */
 struct page *find_lock_page(struct address_space *m, u64 index);
 /* Finds it or makes it: referenced, locked; a new page is not uptodate. ERR_PTR(-ENOMEM, ...). */
 struct page *find_or_create_page(struct address_space *m, u64 index, gfp_t gfp);
@@ -108,6 +117,8 @@ void delete_from_page_cache(struct page *page);
 /* The same for a page that is clean and that only the cache and the caller have a reference to: then
  * no pte has one either, and nobody gets one. False: it stays. */
 bool delete_unused_page(struct page *page);
+/* Erases the value at index: its slot and what the page was charged are given back. tree_lock held. */
+void delete_value_locked(struct address_space *m, u64 index);
 /* Marks a cached page dirty and counts it (a page that has left the cache: only the flag). Called under
  * a page-table lock, from fault.c and zap.c; takes tree_lock. */
 void set_page_dirty(struct page *page);

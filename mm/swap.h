@@ -74,3 +74,5 @@ int shmem_swap_out(struct page *page) __must_check;
 int shmem_swap_in(struct address_space *m, u64 index, bool *major) __must_check;
 /* How many of n pages from first on are swapped out. */
 unsigned long shmem_swapped(struct address_space *m, u64 first, u64 n);
+/* The mapping, which is empty, goes. Sleeps. */
+void shmem_forget(struct address_space *m);

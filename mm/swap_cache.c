@@ -45,6 +45,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/sched/wait.h>
 #include <mm/gfp.h>
+#include <mm/lru.h>
 #include <mm/swap_internal.h>
 #include <mm/vmstat.h>
 
@@ -68,7 +69,7 @@ int add_to_swap(struct page *page)
 	swp_entry_t e;
 	bool found;
 
-	debug_assert(PageUptodate(page) && !page_mapping(page));
+	debug_assert(PageLocked(page) && PageUptodate(page));
 	spin_lock(&swap_lock);
 	found = slot_alloc_locked(&e);
 	if (found)
@@ -199,6 +200,7 @@ static void end_read(struct page *page, int err)
 		delete_from_swap_cache(page);
 	} else {
 		SetPageUptodate(page);
+		lru_add(page);
 		count_event(PSWPIN);
 	}
 	unlock_page(page);

@@ -22,10 +22,11 @@
 #include <mm/mm.h>
 #include <mm/page.h>
 #include <mm/rmap.h>
+#include <mm/swap.h>
 
 #define BATCH 16
 
-/* Up to BATCH pages from *index on, below end, referenced. Value entries on the way are erased. */
+/* Up to BATCH pages from *index on, below end, referenced. Values on the way are erased. */
 static unsigned int take_batch(struct address_space *m, unsigned long *index, unsigned long end,
 			       struct page **pages)
 {
@@ -35,7 +36,7 @@ static unsigned int take_batch(struct address_space *m, unsigned long *index, un
 	spin_lock(&m->tree_lock);
 	while (n < BATCH && (entry = radix_next(&m->pages, index)) && *index < end) {
 		if (radix_is_value(entry)) {
-			(void)radix_erase(&m->pages, *index);
+			delete_value_locked(m, *index);
 		} else {
 			pages[n] = entry;
 			get_page(pages[n++]);
@@ -83,7 +84,7 @@ static void zero_part(struct address_space *m, u64 from, u64 to)
 			put_page(page);
 	}
 	page = find_lock_page(m, index);
-	if (!page)
+	if (IS_ERR_OR_NULL(page)) /* what cannot be read back from swap will never be read */
 		return;
 	if (PageUptodate(page)) {
 		memset((char *)page_address(page) + (from & (PAGE_SIZE - 1)), 0, to - from);
@@ -171,4 +172,5 @@ void truncate_all(struct address_space *m)
 	if (m->committed)
 		commit_uncharge(NULL, (long)m->committed);
 	m->committed = 0;
+	shmem_forget(m);
 }

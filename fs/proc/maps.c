@@ -200,6 +200,10 @@ static void measure_vma(const struct vm_area_struct *vma, vaddr_t start, struct 
 	bool locked = vma->flags & VM_LOCKED;
 	struct pt_walk w;
 
+	if (vma->file && vma->file->mapping && vma->file->mapping->shmem)
+		s->swap += shmem_swapped(vma->file->mapping, vma_index(vma, start),
+					 (vma->end - start) >> PAGE_SHIFT)
+			   << PAGE_SHIFT;
 	for_each_pt_range(&w, vma->mm, start, vma->end)
 	{
 		if (w.level == PT_PTE)

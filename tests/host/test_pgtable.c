@@ -94,6 +94,15 @@ void wait_on_page_writeback(struct page *p)
 }
 
 /* Nothing is swapped here. */
+int shmem_swap_in(struct address_space *m __unused, u64 index __unused, bool *major __unused)
+{
+	return -ENOENT;
+}
+
+void shmem_forget(struct address_space *m __unused)
+{
+}
+
 unsigned int swap_count(swp_entry_t e __unused)
 {
 	return 0;
