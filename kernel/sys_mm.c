@@ -4,11 +4,14 @@
  * tasks: here descriptors become files, and the process's limits and privilege are copied to where
  * mm looks at them, so that a limit changed a moment ago counts.
  */
+#include <drivers/block/block.h>
 #include <fs/vfs.h>
 #include <kernel/internal.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>
 #include <kernel/x86/uaccess.h>
+#include <mm/slab.h>
+#include <mm/swap.h>
 #include <mm/vma.h>
 
 struct mm_struct *own_mm(void)
@@ -144,4 +147,69 @@ SYSCALL1(mlockall, int, flags)
 SYSCALL0(munlockall)
 {
 	return do_munlockall(current_mm());
+}
+
+/* The block device of that name, with a reference; its full name in buf. */
+static struct block_device *swap_device(const char __user *name, char *buf, char **full)
+{
+	struct block_device *bdev = ERR_PTR(-EINVAL);
+	struct path p;
+	char *s = getname(name, 0);
+	int err;
+
+	if (IS_ERR(s))
+		return (void *)s;
+	err = path_lookup(AT_FDCWD, s, LOOKUP_FOLLOW, &p);
+	putname(s);
+	if (err)
+		return ERR_PTR(err);
+	if (S_ISBLK(p.dentry->inode->mode)) {
+		bdev = blkdev_get(p.dentry->inode->rdev);
+		if (!bdev)
+			bdev = ERR_PTR(-ENXIO);
+		*full = d_path(&p, buf, PATH_MAX);
+	}
+	path_put(&p);
+	return bdev;
+}
+
+SYSCALL2(swapon, const char __user *, name, int, flags)
+{
+	struct block_device *bdev;
+	char *buf, *full;
+	int err;
+
+	if (flags & ~SWAP_FLAGS_VALID)
+		return -EINVAL;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	buf = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	bdev = swap_device(name, buf, &full);
+	err = IS_ERR(bdev) ? (int)PTR_ERR(bdev) : do_swapon(bdev, flags, full);
+	if (err && !IS_ERR(bdev))
+		blkdev_put(bdev);
+	kfree(buf);
+	return err;
+}
+
+SYSCALL1(swapoff, const char __user *, name)
+{
+	struct block_device *bdev;
+	char *buf, *full;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	buf = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	bdev = swap_device(name, buf, &full);
+	kfree(buf);
+	if (IS_ERR(bdev))
+		return (int)PTR_ERR(bdev);
+	err = do_swapoff(bdev);
+	blkdev_put(bdev);
+	return err;
 }
