@@ -301,8 +301,8 @@ static void move_ptes(pmd_t *old_pmd, vaddr_t old, pmd_t *new_pmd, vaddr_t new_,
 			continue;
 		e = ptep_get_and_clear(src);
 		debug_assert(pte_none(ptep_get(dst)));
-		set_pte(dst, pte_present(e) ? pte_mksoft_dirty(e) :
-					      __pte(e.pte | _PTE_SWP_SOFT_DIRTY));
+		set_pte(dst,
+			pte_present(e) ? pte_mksoft_dirty(e) : __pte(e.pte | _PTE_SWP_SOFT_DIRTY));
 		if (from == to || (pte_present(e) && !pte_page(e)))
 			continue;
 		kind = pte_present(e) ? page_counter(pte_page(e)) : MM_SWAP;
