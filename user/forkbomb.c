@@ -27,34 +27,36 @@
 
 static struct {
 	long started, eagain, enomem; /* processes; forks that failed */
+	long touched, died;           /* MiB; processes that others ended */
 } * bomb;
 static long most = 100, limit = 40, mib, seconds = 1;
-
-static void touch(void)
-{
-	char *p = mmap(NULL, (size_t)mib << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		       -1, 0);
-
-	for (size_t at = 0; p != MAP_FAILED && at < (size_t)mib << 20; at += 4096)
-		p[at] = 1;
-}
 
 static void count(long *what, long n)
 {
 	__atomic_add_fetch(what, n, __ATOMIC_SEQ_CST);
 }
 
+static void touch(void)
+{
+	for (long i = 0; i < mib; i++) {
+		char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0);
+		for (size_t at = 0; p != MAP_FAILED && at < 1 << 20; at += 4096)
+			p[at] = 1;
+		count(&bomb->touched, 1);
+	}
+}
+
 static void explode(void)
 {
 	pid_t pid;
 
-	if (mib)
-		touch();
+	touch();
 	for (;;) {
 		if (__atomic_add_fetch(&bomb->started, 1, __ATOMIC_SEQ_CST) > most)
 			break;
 		pid = fork();
-		if (pid == 0 && mib)
+		if (pid == 0)
 			touch();
 		if (pid < 0) {
 			count(errno == EAGAIN ? &bomb->eagain : &bomb->enomem, 1);
@@ -64,6 +66,14 @@ static void explode(void)
 	count(&bomb->started, -1);
 	for (;;)
 		pause();
+}
+
+/* A child of one of them has ended, which none does by itself. */
+static void on_child(int sig)
+{
+	(void)sig;
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		count(&bomb->died, 1);
 }
 
 static void light(void)
@@ -76,6 +86,7 @@ static void light(void)
 		fclose(f);
 	}
 	setpgid(0, 0);
+	signal(SIGCHLD, on_child);
 	if (limit) {
 		if (setrlimit(RLIMIT_NPROC, &r) < 0)
 			perror("forkbomb: setrlimit");
@@ -117,7 +128,7 @@ static void report(const char *when)
 	fflush(stdout);
 }
 
-/* Until nothing changes any more. */
+/* Until nothing changes any more: all have what they want, or are dead. */
 static void watch(void)
 {
 	long was = -1, is = 0;
@@ -125,8 +136,8 @@ static void watch(void)
 
 	while (was != is && time(NULL) < end) {
 		was = is;
-		usleep(300000);
-		is = bomb->started + bomb->eagain + bomb->enomem;
+		usleep(mib ? 1000000 : 300000);
+		is = bomb->started + bomb->eagain + bomb->enomem + bomb->touched;
 	}
 	report("there:");
 	sleep((unsigned)seconds);
@@ -134,21 +145,20 @@ static void watch(void)
 
 static int defuse(pid_t group)
 {
-	int status, before = 0, reaped = 0;
+	int reaped = 0;
 	time_t end = time(NULL) + 30;
 
-	while (waitpid(-1, &status, WNOHANG) > 0)
-		before++;
+	on_child(0); /* whose parents died are ours */
 	do {
 		kill(-group, SIGKILL);
 		usleep(1000);
-		while (waitpid(-1, &status, WNOHANG) > 0)
+		while (waitpid(-1, NULL, WNOHANG) > 0)
 			reaped++;
 	} while (kill(-group, 0) == 0 && time(NULL) < end);
 	if (kill(-group, 0) < 0)
 		bomb->started = 0;
 	report("after:");
-	printf("forkbomb: %d killed here, %d were dead before; %s\n", reaped, before,
+	printf("forkbomb: %d killed here, %ld were dead before; %s\n", reaped, bomb->died,
 	       kill(-group, 0) < 0 ? "all are gone" : "FAILED: some are still there");
 	return kill(-group, 0) == 0;
 }

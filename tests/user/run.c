@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <termios.h>
@@ -308,6 +309,7 @@ static void start_swap(void)
 		load_brd(module);
 		close(module);
 	}
+	mlockall(MCL_CURRENT | MCL_FUTURE); /* if the device is faulty, that is not our end */
 	if (system("mkswap /dev/ram0 >/dev/null && swapon /dev/ram0") != 0) {
 		printf("not ok 0 no swap on /dev/ram0\n");
 		failed++;
