@@ -6,8 +6,8 @@
  * every /tests/t_* in turn, or those that the kernel's command line names (utest=mmap,fork; one
  * case: utest=mmap.merge), or, started from a shell, those that its arguments name. Their lines
  * are passed on as they come and counted; a program that ends early, or that prints fewer results
- * than its plan said, counts as one failure. utest.swap on the command line: /dev/ram0, of
- * ramdisk_size= KiB, becomes swap before (on Linux by the module brd.ko, if the image has it). The
+ * than its plan said, counts as one failure. SWAP=MIB on the command line: /dev/ram0 becomes
+ * swap before (on Linux by the module brd.ko, if the image has it). The
  * last line is
  *
  *	# utest: P passed, F failed, S skipped
@@ -287,10 +287,10 @@ static void start_machine(void)
 static void load_brd(int module)
 {
 	static char block[65536] __attribute__((aligned(4096)));
-	char *size = cmdline("ramdisk_size="), options[64];
+	char options[64];
 	int fd;
 
-	snprintf(options, sizeof(options), "rd_nr=1 rd_size=%s", size ? size : "65536");
+	snprintf(options, sizeof(options), "rd_nr=1 rd_size=%ld", atol(getenv("SWAP")) << 10);
 	if (syscall(SYS_finit_module, module, options, 0) < 0 ||
 	    (fd = open("/dev/ram0", O_WRONLY | O_DIRECT | O_CLOEXEC)) < 0) {
 		printf("# brd.ko: %s\n", strerror(errno));
@@ -314,6 +314,7 @@ static void start_swap(void)
 		printf("not ok 0 no swap on /dev/ram0\n");
 		failed++;
 	}
+	unsetenv("SWAP");
 }
 
 int main(int argc, char **argv)
@@ -324,7 +325,7 @@ int main(int argc, char **argv)
 	if (first)
 		start_machine();
 	printf("TAP version 13\n");
-	if (first && cmdline("utest.swap"))
+	if (first && getenv("SWAP"))
 		start_swap();
 	if (!first && argc > 1)
 		for (int i = 1; i < argc; i++)
