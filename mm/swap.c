@@ -438,29 +438,24 @@ static void close_gap_locked(const struct swap_area *gone)
 	lowest_prio++;
 }
 
-static struct swap_area *area_take_off(const struct block_device *bdev)
+/* Under swapon_mutex, which keeps it. */
+static struct swap_area *area_of(const struct block_device *bdev)
 {
-	struct swap_area *found = NULL;
-
-	spin_lock(&swap_lock);
-	for (unsigned int nr = 0; nr < MAX_SWAP_AREAS && !found; nr++)
+	for (unsigned int nr = 0; nr < MAX_SWAP_AREAS; nr++)
 		if (areas[nr] && areas[nr]->bdev == bdev)
-			found = areas[nr];
-	if (found)
-		area_off_locked(found);
-	spin_unlock(&swap_lock);
-	return found;
+			return areas[nr];
+	return NULL;
 }
 
-/* Room for what comes back is reserved first, by the rules for memory that is promised. */
-static int unuse_within_commit(struct swap_area *a)
+/* Is there room for what comes back, by the rules for memory that is promised? While the area still
+ * counts, as on Linux: swap may be larger than RAM. */
+static int room_without(const struct swap_area *a)
 {
 	int err = commit_charge(current_mm(), (long)a->pages);
 
-	if (err)
-		return err;
-	commit_uncharge(current_mm(), (long)a->pages);
-	return swap_unuse(a);
+	if (!err)
+		commit_uncharge(current_mm(), (long)a->pages);
+	return err;
 }
 
 int do_swapoff(const struct block_device *bdev)
@@ -469,10 +464,16 @@ int do_swapoff(const struct block_device *bdev)
 	int err;
 
 	guard_mutex(&swapon_mutex);
-	a = area_take_off(bdev);
+	a = area_of(bdev);
 	if (!a)
 		return -EINVAL;
-	err = unuse_within_commit(a);
+	err = room_without(a);
+	if (err)
+		return err;
+	spin_lock(&swap_lock);
+	area_off_locked(a);
+	spin_unlock(&swap_lock);
+	err = swap_unuse(a);
 	spin_lock(&swap_lock);
 	if (err) {
 		area_on_locked(a);
