@@ -44,7 +44,7 @@ def run_tap(command, long_words=(), wanted=0):
 
 
 def ktest_words(options):
-    words = ["ktest=" + (options.filter or "all"), f"ktest.seed={options.seed}"]
+    words = ["ktest=" + (options.filter or "all"), f"ktest.seed={options.seed}", "ramdisk_size=4096"]
     if options.shuffle:
         words.append("ktest.shuffle=1")
     if options.repeat > 1:
@@ -55,7 +55,7 @@ def ktest_words(options):
 
 
 def utest_words(options):
-    words = ["rdinit=/tests/run"]
+    words = ["rdinit=/tests/run", "ramdisk_size=1024", "ramdisk.count=2"]
     if options.filter:
         words.append("utest=" + re.sub(r"\bt_", "", options.filter))
     if options.long:

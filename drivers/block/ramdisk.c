@@ -61,7 +61,7 @@ struct ramdisk {
 };
 /* (c) constant (a) atomic (r) lock */
 
-static unsigned int delay_us, error_rate; /* read without a lock */
+unsigned int ramdisk_delay_us, ramdisk_error_rate; /* read without a lock */
 
 /* What ramdisk_reserve() found. */
 static paddr_t first_disk;
@@ -86,7 +86,7 @@ static void copy_block(struct ramdisk *r, u64 block, void *page, bool write)
 
 static void serve(struct ramdisk *r, struct bio *bio)
 {
-	unsigned int rate = READ_ONCE(error_rate);
+	unsigned int rate = READ_ONCE(ramdisk_error_rate);
 	int err = rate && get_random_u64() % ALL < rate ? -EIO : 0;
 
 	for (unsigned int i = 0; !err && i < bio->nr; i++)
@@ -100,7 +100,7 @@ static void ramdisk_submit(struct bio *bio)
 	bool queued;
 
 	spin_lock(&r->lock);
-	queued = READ_ONCE(delay_us) || r->busy || !list_empty(&r->queue);
+	queued = READ_ONCE(ramdisk_delay_us) || r->busy || !list_empty(&r->queue);
 	if (queued)
 		list_add_tail(&bio->link, &r->queue);
 	spin_unlock(&r->lock);
@@ -132,7 +132,7 @@ static __noreturn int ramdisk_thread(void *arg)
 
 	for (;;) {
 		(void)wait_event_interruptible(r->wait, (bio = next_bio(r)));
-		ktime_t end = ktime_get() + (ktime_t)READ_ONCE(delay_us) * bio->nr * 1000;
+		ktime_t end = ktime_get() + (ktime_t)READ_ONCE(ramdisk_delay_us) * bio->nr * 1000;
 
 		while (ktime_get() < end) {
 			set_current_state(THREAD_INTERRUPTIBLE);
@@ -148,7 +148,8 @@ static __noreturn int ramdisk_thread(void *arg)
 struct param {
 	unsigned int *var, max;
 };
-static struct param delay_param = {&delay_us, MAX_DELAY_US}, error_param = {&error_rate, ALL};
+static struct param delay_param = {&ramdisk_delay_us, MAX_DELAY_US},
+		    error_param = {&ramdisk_error_rate, ALL};
 
 static int param_show(struct seq_file *m, struct proc_inode *pi)
 {
@@ -206,8 +207,8 @@ void ramdisk_reserve(void)
 	long kib = number("ramdisk_size", 0, MAX_SIZE >> 10, 0);
 
 	nr_disks = (unsigned int)number("ramdisk.count", 0, MAX_DISKS, 1);
-	delay_us = (unsigned int)number("ramdisk.delay_us", 0, MAX_DELAY_US, 0);
-	error_rate = (unsigned int)number("ramdisk.error_rate", 0, ALL, 0);
+	ramdisk_delay_us = (unsigned int)number("ramdisk.delay_us", 0, MAX_DELAY_US, 0);
+	ramdisk_error_rate = (unsigned int)number("ramdisk.error_rate", 0, ALL, 0);
 	disk_pages = (size_t)kib / (PAGE_SIZE / 1024);
 	if (!disk_pages || !nr_disks)
 		return;
@@ -242,6 +243,6 @@ static void ramdisk_init(void)
 		if (ramdisk_make(__va(first_disk + i * disk_bytes), i))
 			pr_err("ramdisk: out of memory, no ram%u\n", i);
 	pr_info("ramdisk: %u of %lu kB, %u us a page, %u of 1000 requests fail\n", nr_disks,
-		disk_pages << (PAGE_SHIFT - 10), delay_us, error_rate);
+		disk_pages << (PAGE_SHIFT - 10), ramdisk_delay_us, ramdisk_error_rate);
 }
 initcall(ramdisk_init);

@@ -290,7 +290,7 @@ static void load_brd(int module)
 	char options[64];
 	int fd;
 
-	snprintf(options, sizeof(options), "rd_nr=1 rd_size=%ld", atol(getenv("SWAP")) << 10);
+	snprintf(options, sizeof(options), "rd_nr=2 rd_size=%ld", atol(getenv("SWAP")) << 10);
 	if (syscall(SYS_finit_module, module, options, 0) < 0 ||
 	    (fd = open("/dev/ram0", O_WRONLY | O_DIRECT | O_CLOEXEC)) < 0) {
 		printf("# brd.ko: %s\n", strerror(errno));

@@ -420,8 +420,9 @@ TEST(machine, "stat, uptime, loadavg, cpuinfo, version, interrupts, devices ..."
 	check("/proc/version", " Linux version 6.1.0-%s (%s) (%*\n");
 	check("/proc/cmdline", " %*\n");
 	check("/proc/filesystems", "{\n~nodev\t%s\n~\t%s\n}\n");
-	check("/proc/partitions", "");
-	check("/proc/diskstats", "");
+	check("/proc/partitions", "?major minor  #blocks  name\n?\n~%4d  %7d %10d %s\n");
+	check("/proc/diskstats",
+	      "~%4d %7d %s %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d\n");
 	check("/proc/devices", " Character devices:\n"
 			       " %3d mem\n"
 			       "*%3d %s\n"
