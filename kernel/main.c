@@ -33,6 +33,7 @@
 #include <mm/init.h>
 #include <mm/memblock.h>
 #include <mm/mm.h>
+#include <mm/vmscan.h>
 #include <mm/page_alloc.h>
 
 int (*ktest_run_hook)(const char *filter, u64 seed, bool shuffle, int repeat, ktest_out_fn *out,
@@ -164,6 +165,8 @@ static int boot_thread(void *arg __unused)
 {
 	smp_init();
 	do_initcalls();
+	if (IS_ERR(kthread_run(kswapd, NULL, "kswapd0")))
+		panic("No memory for kswapd");
 	run_ktests();
 	load_initramfs();
 	mm_print_usage();

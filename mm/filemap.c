@@ -36,7 +36,6 @@
  * Simplified against Linux: no RCU, no large folios, no shadows yet. A file ends at 16 TiB, as struct
  * page's index has 32 bits.
  */
-#include <drivers/block/block.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
@@ -533,19 +532,28 @@ static bool mkclean_pte(struct page *page, struct vm_area_struct *vma, vaddr_t a
 	return true;
 }
 
-static int write_dirty_page(struct address_space *m, struct page *page)
+int filemap_write_locked(struct page *page)
 {
+	struct address_space *m = page_mapping(page);
 	int err = 0;
 
-	lock_page(page);
-	wait_on_page_writeback(page);
-	if (clear_dirty(m, page)) {
+	if (m && m->ops && m->ops->writepage && clear_dirty(m, page)) {
 		if (page_mapped(page))
 			rmap_walk(page, mkclean_pte, NULL);
 		err = m->ops->writepage(m, page);
 		if (err)
 			set_page_dirty(page);
 	}
+	return err;
+}
+
+static int write_dirty_page(struct page *page)
+{
+	int err;
+
+	lock_page(page);
+	wait_on_page_writeback(page);
+	err = filemap_write_locked(page);
 	unlock_page(page);
 	return err;
 }
@@ -559,7 +567,7 @@ int filemap_fsync_range(struct address_space *m, loff_t start, loff_t end)
 	if (m->shmem || !m->ops || !m->ops->writepage)
 		return 0; /* memory is all there is */
 	while ((page = find_get_dirty(m, &index)) && index < stop) {
-		int e = write_dirty_page(m, page);
+		int e = write_dirty_page(page);
 
 		put_page(page);
 		if (e)
@@ -570,11 +578,4 @@ int filemap_fsync_range(struct address_space *m, loff_t start, loff_t end)
 	if (page && index >= stop)
 		put_page(page);
 	return err;
-}
-
-/* Files are memory so far (tmpfs, the unpacked initramfs): only the pages of block devices can be
- * dropped and read again. A file system with a readpage brings its list of mappings to go through. */
-unsigned long drop_clean_cache(void)
-{
-	return blkdev_drop_clean();
 }

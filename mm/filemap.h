@@ -148,5 +148,8 @@ void filemap_zero_tail(struct address_space *m);
 /* SEEK_DATA / SEEK_HOLE over cached pages of a mapping without readpage: offset or -ENXIO. */
 loff_t filemap_seek(struct address_space *m, loff_t pos, bool data);
 /* Writes dirty pages of the range out and waits. 0 or -EIO. */
+/* Writes a locked page that is not under I/O, if it is dirty and its file can be written: 0 or -EIO.
+ * Sleeps. */
+int filemap_write_locked(struct page *page);
 int filemap_fsync_range(struct address_space *m, loff_t start, loff_t end);
 unsigned long drop_clean_cache(void); /* drop_caches: pages freed */

@@ -83,7 +83,7 @@ static inline enum lru_kind lru_kind_of(u32 flags)
 	(PG(buddy) | PG(slab) | PG(table) | PG(kstack) | PG(vmalloc) | PG(reserved) | PG(head) | \
 	 PG(tail))
 
-static __always_inline void link_locked(struct lruvec *v, struct page *p, enum lru_kind kind)
+static void link_locked(struct lruvec *v, struct page *p, enum lru_kind kind)
 {
 	struct lru_list *l = &v->list[kind];
 	u32 pfn = (u32)page_to_pfn(p), head = l->head;
@@ -97,7 +97,20 @@ static __always_inline void link_locked(struct lruvec *v, struct page *p, enum l
 	mod_vmstat(NR_INACTIVE_ANON + kind, 1);
 }
 
-static __always_inline void unlink_locked(struct lruvec *v, struct page *p, enum lru_kind kind)
+static void link_tail_locked(struct lruvec *v, struct page *p, enum lru_kind kind)
+{
+	struct lru_list *l = &v->list[kind];
+	u32 pfn = (u32)page_to_pfn(p), tail = l->tail;
+
+	p->prev = tail;
+	p->next = 0;
+	*(tail ? &pfn_to_page(tail)->next : &l->head) = pfn;
+	l->tail = pfn;
+	l->nr++;
+	mod_vmstat(NR_INACTIVE_ANON + kind, 1);
+}
+
+static void unlink_locked(struct lruvec *v, struct page *p, enum lru_kind kind)
 {
 	struct lru_list *l = &v->list[kind];
 	u32 next = p->next, prev = p->prev;
@@ -285,7 +298,13 @@ static void putback_locked(struct lruvec *v, struct page *p)
 	else
 		ClearPageUnevictable(p);
 	SetPageLRU(p);
-	link_locked(v, p, lru_kind_of(p->flags));
+	/* Its writeback ended before it had a place. */
+	if (PageReclaim(p) && !PageWriteback(p)) {
+		ClearPageReclaim(p);
+		link_tail_locked(v, p, lru_kind_of(p->flags));
+	} else {
+		link_locked(v, p, lru_kind_of(p->flags));
+	}
 }
 
 void lru_putback_pages(struct page **pages, unsigned int n)
@@ -333,6 +352,21 @@ void __mark_page_accessed(struct page *p)
 		SetPageReferenced(p);
 	else if (!PageActive(p))
 		activate_page(p);
+}
+
+void lru_rotate(struct page *p)
+{
+	struct lruvec *v = page_lruvec(p);
+
+	guard_spin(&v->lock);
+	if (!PageLRU(p))
+		return; /* lru_putback() will see to it */
+	ClearPageReclaim(p);
+	if (PageActive(p) || PageUnevictable(p))
+		return;
+	unlink_locked(v, p, lru_kind_of(p->flags));
+	link_tail_locked(v, p, lru_kind_of(p->flags));
+	count_event(PGROTATED);
 }
 
 /* ---- the whole ---- */

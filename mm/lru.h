@@ -112,6 +112,9 @@ static __always_inline void lru_del_freed(struct lru_run *r, const struct page *
 	r->n++;
 }
 
+/* The inactive page has been written: reclaim looks at it next. */
+void lru_rotate(struct page *p);
+
 unsigned long lru_pages(enum lru_kind kind); /* of all zones */
 void lruvec_init(struct lruvec *v);
 /* Whole-structure checker: links, counts, flags. */

@@ -81,8 +81,8 @@ enum page_flag {
 	PG_swapbacked,     /* anonymous or tmpfs */
 	PG_anon,           /* owner is an anon_vma, else an address_space */
 	PG_anon_exclusive, /* anonymous and of one process only: a write need not copy (DESIGN 9.5) */
-	PG_reclaim,
-	PG_buddy, /* head of a free block */
+	PG_reclaim,        /* to be freed when its writeback ends */
+	PG_buddy,          /* head of a free block */
 	PG_slab,
 	PG_table, /* page-table page */
 	PG_kstack,
@@ -147,6 +147,7 @@ DEFINE_PAGE_FLAG(Reserved, PG_reserved)
 DEFINE_PAGE_FLAG(Head, PG_head)
 DEFINE_PAGE_FLAG(Tail, PG_tail)
 DEFINE_PAGE_FLAG(Pending, PG_pending)
+DEFINE_PAGE_FLAG(Reclaim, PG_reclaim)
 
 /* The array lies at VMEMMAP_START, indexed by pfn; only sections with RAM are mapped. */
 static inline struct page *pfn_to_page(pfn_t pfn)

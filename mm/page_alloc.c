@@ -29,12 +29,13 @@
  */
 #include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
-#include <mm/filemap.h>
+#include <kernel/sched/sched.h>
+#include <kernel/sched/timer.h>
 #include <mm/init.h>
 #include <mm/internal.h>
 #include <mm/oom.h>
 #include <mm/page_owner.h>
-#include <mm/slab.h>
+#include <mm/vmscan.h>
 #include <mm/vmstat.h>
 
 #define PCP_INIT                                \
@@ -435,16 +436,6 @@ static struct page *alloc_from_zones(gfp_t gfp, unsigned int order, unsigned int
 	return NULL;
 }
 
-unsigned long reclaim_pages(gfp_t gfp, unsigned int order __unused)
-{
-	unsigned long freed = slab_shrink_all();
-
-	if (gfp & __GFP_FS)
-		freed += drop_clean_cache();
-	drain_all_pages();
-	return freed;
-}
-
 static void warn_alloc_failed(gfp_t gfp, unsigned int order)
 {
 	static ktime_t next;
@@ -512,8 +503,11 @@ static __noinline struct page *alloc_slow(gfp_t gfp, unsigned int order)
 	struct page *p = alloc_from_zones(gfp, order, WMARK_LOW);
 	bool again = true;
 
-	if (!p)
+	if (!p) {
+		if (gfp & __GFP_KSWAPD_RECLAIM)
+			wakeup_kswapd();
 		p = alloc_from_zones(gfp, order, slow_alloc_flags(gfp, order));
+	}
 	if (p || !(gfp & __GFP_DIRECT_RECLAIM) || (t && t->flags & THREAD_MEMALLOC))
 		goto out;
 	if (t && t->flags & THREAD_NOIO)

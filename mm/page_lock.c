@@ -124,6 +124,8 @@ void end_page_writeback(struct page *p)
 	u32 old = __atomic_fetch_and(&p->flags, ~(1u << PG_writeback), __ATOMIC_SEQ_CST);
 
 	assert(old & (1u << PG_writeback));
+	if (old & (1u << PG_reclaim))
+		lru_rotate(p);
 	if (unlikely(old & (1u << PG_waiters)))
 		page_wake(p);
 }

@@ -139,6 +139,16 @@ int page_count_ptes(struct page *page);
 struct anon_vma *page_get_anon_vma(struct page *page);
 void put_anon_vma(struct anon_vma *av);
 
+/* --- for reclaim (rmap_unmap.c): page lock held; sleep ---------------------------------------- */
+struct unmap_batch;
+/* How many ptes have been used since the last call; clears that. *vm_flags: of all the vmas that map
+ * the page, or'ed; if VM_LOCKED is among them, not all were asked. */
+int page_referenced(struct page *page, unsigned long *vm_flags, struct unmap_batch *b);
+/* Takes the page out of all spaces. An anonymous one is in the swap cache. The caller has a reference.
+ * False: it is still mapped somewhere (locked in memory, too often shared for its slot). The page may
+ * be in use until the batch is flushed. */
+bool try_to_unmap(struct page *page, struct unmap_batch *b);
+
 /* Unmaps nr pages of the file from index first on (nr 0: to the end), from all spaces; private
  * copies too, if even_cows. Sleeps; no page-table lock, no i_mmap lock held. */
 void unmap_mapping_pages(struct address_space *mapping, u64 first, u64 nr, bool even_cows);

@@ -201,6 +201,50 @@ void tlb_fix_spurious(struct mm_struct *mm, vaddr_t addr)
 		tlb_flush_local_page(addr);
 }
 
+/* ---- the batch ---- */
+
+/* The generation makes the lazy CPUs forget when they return; they need not be told. Whoever loads the
+ * space from here on finds the pte as it is now. */
+void unmap_batch_add(struct unmap_batch *b, struct mm_struct *mm)
+{
+	atomic_long_inc(&mm->tlb_gen);
+	b->cpus |= __atomic_load_n(&mm->cpu_mask, __ATOMIC_SEQ_CST);
+}
+
+/* This CPU forgets all that it knows of the space it has, whichever that is. As in catch_up(), the
+ * generation is read first. */
+static void forget_all(void *arg __unused)
+{
+	const struct mm_struct *mm = this_cpu_read(tlb_state.mm);
+
+	if (this_cpu_read(tlb_state.lazy))
+		return;
+	this_cpu_write(tlb_state.gen, atomic_long_read(&mm->tlb_gen));
+	flush_all();
+}
+
+static void forget_all_told(void *arg)
+{
+	count_event(TLB_REMOTE_FLUSH_RECEIVED);
+	forget_all(arg);
+}
+
+void unmap_batch_flush(struct unmap_batch *b)
+{
+	u64 others = b->cpus & ~BIT(smp_processor_id());
+
+	if (b->cpus & BIT(smp_processor_id()))
+		forget_all(NULL);
+	for_each_cpu(cpu)
+		if (READ_ONCE(per_cpu_ptr(&tlb_state, cpu)->lazy))
+			others &= ~BIT(cpu);
+	if (others && !drop_requests) {
+		count_event(TLB_REMOTE_FLUSH);
+		smp_call_mask(others, forget_all_told, NULL);
+	}
+	b->cpus = 0;
+}
+
 /* ---- the gather ---- */
 
 static void gather_reset(struct mmu_gather *g)

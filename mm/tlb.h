@@ -66,6 +66,16 @@ void tlb_flush_page(struct mm_struct *mm, vaddr_t addr);
 /* Only this CPU's entry, after rights were added (others fault spuriously, once). */
 void tlb_fix_spurious(struct mm_struct *mm, vaddr_t addr);
 
+/* Reclaim and migration take ptes out of many spaces, a page at a time: the CPUs that may remember them
+ * are collected, and all forget everything at once. {} at first. Names no space: it may go before. */
+struct unmap_batch {
+	u64 cpus;
+};
+/* A pte of mm was cleared, or lost a right or its accessed bit. Its table is locked. */
+void unmap_batch_add(struct unmap_batch *b, struct mm_struct *mm);
+/* Before any of the pages is written, copied or freed. No spinlock held. Waits. */
+void unmap_batch_flush(struct unmap_batch *b);
+
 /* Every CPU that has mm loaded without using it leaves it. Waits. Nobody runs in mm any more. */
 void tlb_leave_lazy(struct mm_struct *mm);
 

@@ -41,7 +41,21 @@
 	X(PGFREE, "pgfree")                                          \
 	X(PGFAULT, "pgfault")                                        \
 	X(PGMAJFAULT, "pgmajfault")                                  \
+	X(ALLOCSTALL_DMA, "allocstall_dma")                          \
+	X(ALLOCSTALL_DMA32, "allocstall_dma32")                      \
+	X(ALLOCSTALL_NORMAL, "allocstall_normal")                    \
 	X(PGACTIVATE, "pgactivate")                                  \
+	X(PGDEACTIVATE, "pgdeactivate")                              \
+	X(PGSTEAL_KSWAPD, "pgsteal_kswapd")                          \
+	X(PGSTEAL_DIRECT, "pgsteal_direct")                          \
+	X(PGSCAN_KSWAPD, "pgscan_kswapd")                            \
+	X(PGSCAN_DIRECT, "pgscan_direct")                            \
+	X(PGSCAN_ANON, "pgscan_anon")                                \
+	X(PGSCAN_FILE, "pgscan_file")                                \
+	X(PGSTEAL_ANON, "pgsteal_anon")                              \
+	X(PGSTEAL_FILE, "pgsteal_file")                              \
+	X(PAGEOUTRUN, "pageoutrun")                                  \
+	X(PGROTATED, "pgrotated")                                    \
 	X(OOM_KILL, "oom_kill")                                      \
 	X(TLB_REMOTE_FLUSH, "nr_tlb_remote_flush")                   \
 	X(TLB_REMOTE_FLUSH_RECEIVED, "nr_tlb_remote_flush_received") \
@@ -54,7 +68,8 @@
 	X(STACK_GROW, "stack_grow")                                  \
 	X(FAULT_SPURIOUS, "fault_spurious")                          \
 	X(FAULT_RETRY, "fault_retry")                                \
-	X(OOM_REAP, "oom_reap")
+	X(OOM_REAP, "oom_reap")                                      \
+	X(PGSTEAL_TWO_LIST, "pgsteal_two_list")
 
 #define X(id, name) id,
 enum vmstat_item { VMSTAT_ITEMS(X) NR_VMSTAT_ITEMS };

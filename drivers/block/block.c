@@ -101,15 +101,6 @@ void blkdev_sync_all(void)
 		(void)blkdev_flush(b);
 }
 
-unsigned long blkdev_drop_clean(void)
-{
-	unsigned long n = 0;
-
-	for (struct block_device *b = NULL; (b = blkdev_next(b));)
-		n += invalidate_mapping(&b->mapping);
-	return n;
-}
-
 const char *blkdev_name(const struct block_device *bdev)
 {
 	return bdev->name;

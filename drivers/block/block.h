@@ -53,7 +53,5 @@ void blkdev_release(struct block_device *bdev, const void *holder);
 u64 blkdev_blocks(const struct block_device *bdev);
 /* sync(2): what was written to any of them as a file. */
 void blkdev_sync_all(void);
-/* Drops cached pages of theirs that can be read again: how many. Does not sleep for I/O. */
-unsigned long blkdev_drop_clean(void);
 extern const struct file_operations blkdev_fops;          /* of every block special file */
 const char *blkdev_name(const struct block_device *bdev); /* "ram0" */

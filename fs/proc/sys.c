@@ -20,6 +20,7 @@
 #include <mm/slab.h>
 #include <mm/swap.h>
 #include <mm/vma.h>
+#include <mm/vmscan.h>
 
 /* --- integers ---------------------------------------------------------------------------------- */
 
@@ -122,9 +123,6 @@ static const struct inode_operations sysctl_dir_iops = {
 
 /* --- vm ------------------------------------------------------------------------------------------ */
 
-/* How much rather file pages are taken than anonymous ones, 0 to 200. For reclaim. */
-static int sysctl_swappiness = 60;
-
 static int reserve_ratio_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	for (int i = 0; i < MAX_NR_ZONES; i++)
@@ -212,6 +210,17 @@ static int oom_policy_store(struct proc_inode *pi __unused, char *text)
 	return -EINVAL;
 }
 
+static int policy_show(struct seq_file *m, struct proc_inode *pi __unused)
+{
+	seq_printf(m, "%s\n", reclaim_policy_name());
+	return 0;
+}
+
+static int policy_store(struct proc_inode *pi __unused, char *text)
+{
+	return reclaim_policy_set(strim(text));
+}
+
 static const struct proc_entry vm_entries[] = {
 	PROC_WO("compact_memory", compact_memory_store),
 	PROC_WO("drop_caches", drop_caches_store),
@@ -228,7 +237,9 @@ static const struct proc_entry vm_entries[] = {
 	INT_ENTRY("overcommit_ratio", sysctl_overcommit_ratio, 0, INT32_MAX, NULL),
 	INT_ENTRY("page-cluster", sysctl_page_cluster, 0, 31, NULL),
 	INT_ENTRY("panic_on_oom", sysctl_panic_on_oom, 0, 2, NULL),
+	PROC_RW("reclaim_policy", policy_show, policy_store),
 	INT_ENTRY("swappiness", sysctl_swappiness, 0, 200, NULL),
+	INT_ENTRY("vfs_cache_pressure", sysctl_vfs_cache_pressure, 0, INT32_MAX, NULL),
 	INT_ENTRY("watermark_scale_factor", sysctl_watermark_scale_factor, 1, 3000,
 		  setup_per_zone_wmarks),
 	{},

@@ -31,9 +31,16 @@ __weak unsigned long drop_clean_cache(void)
 	return 0;
 }
 
-__weak unsigned long blkdev_drop_clean(void)
+__weak unsigned long reclaim_pages(gfp_t gfp __unused, unsigned int order __unused)
 {
-	return 0;
+	unsigned long freed = slab_shrink_all();
+
+	drain_all_pages();
+	return freed;
+}
+
+__weak void wakeup_kswapd(void)
+{
 }
 
 /* Nobody can be killed here: what cannot be met fails. */

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * LRU lists and the states of a page; which pages are in use; taking pages away from those who map them.
+ */
+#include <kernel/lib/errno.h>
+#include <kernel/lib/string.h>
+#include <kernel/task.h>
+#include <kernel/x86/cpu.h>
+#include <kernel/x86/uaccess.h>
+#include <mm/fault.h>
+#include <mm/filemap.h>
+#include <mm/lru.h>
+#include <mm/page_alloc.h>
+#include <mm/pgtable.h>
+#include <mm/rmap.h>
+#include <mm/tlb.h>
+#include <mm/vma.h>
+#include <mm/vmscan.h>
+#include <tests/kernel/ktest.h>
+
+#define PROT_RW       3
+#define MAP_SHARED    0x01
+#define MAP_PRIVATE   0x02
+#define MAP_ANONYMOUS 0x20
+
+/* ---- a file whose disk is an array ----------------------------------------------------------- */
+
+#define PAGES 64UL
+
+struct disk_file {
+	struct address_space m;
+	struct mappable f;
+	int reads, writes;
+	u8 disk[PAGES]; /* what each page is full of */
+};
+
+static void no_ref(struct mappable *f)
+{
+	(void)f;
+}
+
+static const struct mappable_ops disk_mappable_ops = {.get = no_ref, .put = no_ref};
+
+static int disk_read(struct address_space *m, struct page *page)
+{
+	struct disk_file *d = container_of(m, struct disk_file, m);
+
+	memset(page_address(page), d->disk[page->index], PAGE_SIZE);
+	SetPageUptodate(page);
+	d->reads++;
+	return 0;
+}
+
+static int disk_write(struct address_space *m, struct page *page)
+{
+	struct disk_file *d = container_of(m, struct disk_file, m);
+
+	d->disk[page->index] = *(u8 *)page_address(page);
+	d->writes++;
+	return 0;
+}
+
+static const struct address_space_operations disk_ops = {.readpage = disk_read,
+							 .writepage = disk_write};
+
+/* In a page of its own: an address_space is aligned, and in the direct map. */
+static struct disk_file *disk_new(void)
+{
+	struct disk_file *d = get_free_page(GFP_KERNEL | __GFP_ZERO);
+
+	if (!EXPECT(d))
+		return NULL;
+	mapping_init(&d->m, &disk_ops, NULL, false);
+	d->m.size = PAGES * PAGE_SIZE;
+	d->f = (struct mappable){&disk_mappable_ops, &d->m, MAPPABLE_READ | MAPPABLE_WRITE};
+	for (unsigned long i = 0; i < PAGES; i++)
+		d->disk[i] = (u8)(i + 1);
+	return d;
+}
+
+static void disk_free(struct disk_file *d)
+{
+	truncate_all(&d->m);
+	free_page(d);
+}
+
+/* Read in, and on its list; referenced. */
+static struct page *disk_page(struct disk_file *d, u64 index)
+{
+	struct page *page = filemap_get_page(&d->m, index, true, NULL);
+
+	if (!EXPECT(!IS_ERR_OR_NULL(page)))
+		return NULL;
+	lru_add_drain_all();
+	return page;
+}
+
+static enum lru_kind on_list(const struct page *p)
+{
+	if (!PageLRU(p))
+		return NR_LRU_KINDS;
+	return (PageSwapBacked(p) ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE) + PageActive(p);
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+KTEST(lru, states, "a page on a wrong list, on two, or on none")
+{
+	struct disk_file *d = disk_new();
+	struct page *page, *again;
+
+	CHECK(d);
+	page = filemap_get_page(&d->m, 0, true, NULL);
+	EXPECT(PagePending(page) && !PageLRU(page));
+	/* out of the batch, then on the list */
+	EXPECT(lru_isolate(page) && !PagePending(page) && page_count(page) == 3);
+	EXPECT(!lru_isolate(page));
+	lru_add_drain_all();
+	EXPECT(!PageLRU(page));
+	lru_putback(page);
+	EXPECT_EQ(on_list(page), LRU_INACTIVE_FILE);
+	EXPECT_EQ(page_count(page), 2);
+	mark_page_accessed(page);
+	EXPECT_EQ(on_list(page), LRU_INACTIVE_FILE);
+	mark_page_accessed(page);
+	EXPECT_EQ(on_list(page), LRU_ACTIVE_FILE);
+	lru_check();
+	EXPECT(lru_isolate(page));
+	SetPageMlocked(page);
+	lru_putback(page);
+	EXPECT(PageUnevictable(page));
+	lru_check();
+	EXPECT(lru_isolate(page));
+	ClearPageMlocked(page);
+	lru_putback(page);
+	EXPECT_EQ(on_list(page), LRU_ACTIVE_FILE);
+	/* its last reference goes while it is isolated: freed at the putback */
+	EXPECT(lru_isolate(page));
+	again = disk_page(d, 1);
+	truncate_setsize(&d->m, 0);
+	EXPECT_EQ(page_count(page), 2);
+	put_page(page);
+	lru_putback(page);
+	EXPECT_EQ(page_count(page), 0);
+	put_page(again);
+	lru_check();
+	disk_free(d);
+}
+
+KTEST(lru, pending_freed, "a page freed or used anew while its number is in a batch, then linked")
+{
+	unsigned long before, round = 0;
+
+	lru_add_drain_all();
+	before = lru_pages(LRU_INACTIVE_ANON) + lru_pages(LRU_INACTIVE_FILE);
+	for (; round < 5 * LRU_BATCH; round++) {
+		struct page *p = alloc_page(GFP_KERNEL);
+
+		CHECK(p);
+		if (round % 3)
+			lru_add(p);
+		if (round % 5 == 0)
+			lru_add_drain();
+		if (round % 7 == 0)
+			lru_add_drain_all();
+		put_page(p);
+		lru_check();
+	}
+	lru_add_drain_all();
+	EXPECT_EQ(lru_pages(LRU_INACTIVE_ANON) + lru_pages(LRU_INACTIVE_FILE), before);
+}
+
+/* ---- pages mapped by many --------------------------------------------------------------------- */
+
+#define FORKS 6
+
+struct family {
+	struct mm_struct *mm[FORKS];
+	int n;
+};
+
+static void family_free(struct family *f)
+{
+	while (f->n)
+		mm_put_user(f->mm[--f->n]);
+}
+
+static bool family_make(struct family *f)
+{
+	for (f->n = 0; f->n < FORKS; f->n++) {
+		/* of the first, of the second ... */
+		struct mm_struct *mm = mm_fork(f->n ? f->mm[f->n / 2] : current_mm());
+
+		if (!EXPECT(!IS_ERR(mm)))
+			return false;
+		f->mm[f->n] = mm;
+	}
+	return true;
+}
+
+static vm_fault_t touch(struct mm_struct *mm, vaddr_t addr, unsigned int flags)
+{
+	return handle_mm_fault(mm, addr, FAULT_FLAG_REMOTE | flags);
+}
+
+static long map_file(struct disk_file *d, int flags)
+{
+	return do_mmap(current_mm(), &d->f, 0, PAGES * PAGE_SIZE, PROT_RW, flags, 0);
+}
+
+static int referenced(struct page *page)
+{
+	struct unmap_batch b = {};
+	unsigned long vm_flags;
+	int n;
+
+	lock_page(page);
+	n = page_referenced(page, &vm_flags, &b);
+	unlock_page(page);
+	unmap_batch_flush(&b);
+	return n;
+}
+
+static void referenced_body(void *arg)
+{
+	struct family f = {};
+	long a = do_mmap(current_mm(), NULL, 0, 4 * PAGE_SIZE, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS,
+			 0);
+	struct page *page;
+	char c;
+
+	(void)arg;
+	CHECK(a > 0);
+	page = fault_in_page(current_mm(), (vaddr_t)a, true);
+	CHECK(!IS_ERR(page));
+	if (family_make(&f)) {
+		EXPECT_EQ(page_mapcount(page), FORKS + 1);
+		EXPECT_EQ(referenced(page), FORKS + 1);
+		EXPECT_EQ(referenced(page), 0);
+		/* The flush has made the processor set the bit again. */
+		EXPECT_EQ(copy_from_user(&c, (void __user *)a, 1), 0);
+		EXPECT_EQ(referenced(page), 1);
+		EXPECT_EQ(do_munmap(f.mm[2], (vaddr_t)a, PAGE_SIZE), 0);
+		EXPECT_EQ(page_mapcount(page), FORKS);
+		EXPECT_EQ(referenced(page), 0);
+	}
+	family_free(&f);
+	put_page(page);
+}
+
+KTEST(reclaim, referenced, "a use of a page that reclaim does not see, or sees twice")
+{
+	ktest_with_mm(referenced_body, NULL);
+}
+
+static unsigned long reclaim_one(struct page *page)
+{
+	lru_add_drain_all();
+	if (!EXPECT(lru_isolate(page)))
+		return 0;
+	put_page(page); /* the isolation's is left */
+	return reclaim_isolated(&page, 1);
+}
+
+/* A file page mapped by seven spaces, in pieces, some of them moved. */
+static void unmap_file_body(void *arg)
+{
+	struct disk_file *d = arg;
+	struct mm_struct *mm = current_mm();
+	long a = map_file(d, MAP_SHARED);
+	struct family f = {};
+	struct page *page;
+
+	CHECK(a > 0);
+	CHECK(family_make(&f));
+	CHECK_EQ(do_mprotect(f.mm[1], (vaddr_t)a + 3 * PAGE_SIZE, PAGE_SIZE, 1), 0);
+	for (int i = 0; i < FORKS; i++)
+		EXPECT(touch(f.mm[i], (vaddr_t)a + 3 * PAGE_SIZE, 0) <= VM_FAULT_MAJOR);
+	EXPECT(do_mremap(f.mm[2], (vaddr_t)a, PAGES * PAGE_SIZE, 2 * PAGES * PAGE_SIZE, 1, 0) > 0);
+	EXPECT(touch(mm, (vaddr_t)a + 3 * PAGE_SIZE, FAULT_FLAG_WRITE) <= VM_FAULT_MAJOR);
+	page = find_get_page(&d->m, 3);
+	CHECK(page);
+	EXPECT_EQ(page_mapcount(page), FORKS + 1);
+	*(u8 *)page_address(page) = 0x77;
+	EXPECT_EQ(reclaim_one(page), 1);
+	EXPECT(!find_get_page(&d->m, 3));
+	EXPECT_EQ(d->disk[3], 0x77);
+	EXPECT_EQ(d->writes, 1);
+	/* Another's reference keeps it. */
+	page = disk_page(d, 3);
+	get_page(page);
+	EXPECT_EQ(reclaim_one(page), 0);
+	EXPECT(PageLRU(page) && page_mapping(page) == &d->m);
+	put_page(page);
+	/* So does one who has locked it in memory. */
+	mm->may_lock = true;
+	EXPECT_EQ(do_mlock(mm, (vaddr_t)a + 3 * PAGE_SIZE, PAGE_SIZE, 0), 0);
+	page = find_get_page(&d->m, 3);
+	EXPECT_EQ(reclaim_one(page), 0);
+	EXPECT_EQ(page_mapcount(page), 1);
+	EXPECT_EQ(do_munlock(mm, (vaddr_t)a + 3 * PAGE_SIZE, PAGE_SIZE), 0);
+	page = find_get_page(&d->m, 3);
+	if (PageMlocked(page)) {
+		ClearPageMlocked(page);
+	}
+	EXPECT_EQ(reclaim_one(page), 1);
+	family_free(&f);
+}
+
+KTEST(reclaim, file_pages, "a mapping that is left, a change that is lost, a locked page taken")
+{
+	struct disk_file *d = disk_new();
+
+	CHECK(d);
+	ktest_with_mm(unmap_file_body, d);
+	disk_free(d);
+}
+
+KTEST(reclaim, drop_caches, "a clean page that stays, or a dirty or mapped one that goes")
+{
+	struct disk_file *d = disk_new();
+	struct page *page;
+
+	CHECK(d);
+	for (u64 i = 0; i < PAGES; i++)
+		put_page(disk_page(d, i));
+	page = find_lock_page(&d->m, 5);
+	set_page_dirty(page);
+	unlock_page(page);
+	put_page(page);
+	EXPECT_EQ(d->m.nrpages, PAGES);
+	drop_clean_cache();
+	EXPECT_EQ(d->m.nrpages, 1);
+	EXPECT_EQ(d->reads, PAGES);
+	EXPECT_EQ(filemap_fsync_range(&d->m, 0, PAGES * PAGE_SIZE), 0);
+	drop_clean_cache();
+	EXPECT_EQ(d->m.nrpages, 0);
+	disk_free(d);
+}
+
+KTEST(reclaim, allocation, "an allocation that fails although clean pages could make room")
+{
+	struct disk_file *d = disk_new();
+	struct page *pages = NULL, *p;
+	unsigned long n = 0;
+
+	CHECK(d);
+	for (u64 i = 0; i < PAGES; i++)
+		put_page(disk_page(d, i));
+	while (d->m.nrpages && (p = alloc_page(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY))) {
+		p->index = (u32)page_to_pfn(pages ? pages : p);
+		p->owner = pages != NULL;
+		pages = p;
+		n++;
+	}
+	EXPECT_EQ(d->m.nrpages, 0);
+	while (pages) {
+		p = pages;
+		pages = p->owner ? pfn_to_page(p->index) : NULL;
+		put_page(p);
+	}
+	EXPECT(n);
+	disk_free(d);
+}
+
+/* ---- other CPUs -------------------------------------------------------------------------------- */
+
+/* Reads a user address from a CPU that has the space loaded; waits there for the next order without
+ * leaving it, so that whatever its TLB holds stays. */
+struct reader {
+	struct mm_struct *mm;
+	vaddr_t addr;
+	int order, done; /* numbers of reads */
+	u8 value;
+	struct wait_queue wait;
+	bool ended;
+};
+
+static int reader_main(void *p)
+{
+	struct reader *r = p;
+	struct thread *t = current_thread();
+	unsigned long flags;
+
+	mm_get_user(r->mm);
+	mm_activate(r->mm);
+	for (int i = 1; i <= 2; i++) {
+		while (smp_load_acquire(&r->order) < i)
+			cpu_relax();
+		if (copy_from_user(&r->value, (void __user *)r->addr, 1))
+			r->value = 0xff;
+		smp_store_release(&r->done, i);
+	}
+	t->mm = NULL;
+	flags = local_irq_save();
+	mm_leave_lazy();
+	local_irq_restore(flags);
+	mm_put_user(r->mm);
+	ktest_complete(&r->wait, &r->ended);
+	return 0;
+}
+
+static void flush_body(void *arg)
+{
+	struct disk_file *d = arg;
+	long a = map_file(d, MAP_SHARED);
+	struct reader r = {.mm = current_mm(), .addr = (vaddr_t)a};
+	struct page *page;
+	struct task *t;
+
+	CHECK(a > 0);
+	wait_queue_init(&r.wait);
+	t = kthread_run(reader_main, &r, "reader");
+	CHECK(!IS_ERR(t));
+	smp_store_release(&r.order, 1);
+	while (smp_load_acquire(&r.done) < 1)
+		sched_yield();
+	EXPECT_EQ(r.value, 1);
+	page = find_get_page(&d->m, 0);
+	get_page(page); /* so that its memory stays what it was */
+	lru_add_drain_all();
+	if (EXPECT(lru_isolate(page))) {
+		put_page(page);
+		EXPECT_EQ(reclaim_isolated(&page, 1), 0); /* unmapped, but not freed */
+		EXPECT_EQ(page_mapcount(page), 0);
+		d->disk[0] = 99;
+		EXPECT(lru_isolate(page));
+		put_page(page);
+		EXPECT_EQ(reclaim_isolated(&page, 1), 1);
+	} else {
+		put_page(page);
+	}
+	smp_store_release(&r.order, 2);
+	ktest_wait(&r.wait, &r.ended);
+	EXPECT_EQ(r.value, 99);
+}
+
+KTEST(reclaim, other_cpus_forget, "a CPU that still reads a page which reclaim has taken")
+{
+	struct disk_file *d;
+
+	if (nr_cpu_ids < 2) {
+		ktest_skip("one CPU");
+		return;
+	}
+	d = disk_new();
+	CHECK(d);
+	ktest_with_mm(flush_body, d);
+	disk_free(d);
+}
+
+KTEST(reclaim, policies, "a policy that cannot be chosen, or one that does not exist")
+{
+	EXPECT_EQ(reclaim_policy_set("none"), -EINVAL);
+	EXPECT_EQ(reclaim_policy_set(""), -EINVAL);
+	EXPECT(!strcmp(reclaim_policy_name(), "two-list"));
+	EXPECT_EQ(reclaim_policy_set("two-list"), 0);
+}
