@@ -9,8 +9,7 @@
  * A hole in the range is reported as -ENOMEM, but only after the rest has been done, as on Linux.
  *
  * Simplified against Linux: MADV_FREE drops at once what Linux may drop at any later moment (a
- * program cannot rely on the difference); MADV_COLD and MADV_PAGEOUT are accepted, and do what they
- * say once pages can be aged and swapped out; there is no same-page merging and no huge page behind
+ * program cannot rely on the difference); there is no same-page merging and no huge page behind
  * MADV_MERGEABLE and MADV_HUGEPAGE: the flag is kept and shown.
  */
 #include <kernel/lib/bug.h>
@@ -19,6 +18,7 @@
 #include <mm/fault.h>
 #include <mm/filemap.h>
 #include <mm/pgtable.h>
+#include <mm/swap.h>
 #include <mm/vma.h>
 
 /* --- advice about the mapping ---- */
@@ -115,7 +115,10 @@ static int advise_pages(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, 
 		return 0;
 	case MADV_COLD:
 	case MADV_PAGEOUT:
-		return vma->flags & VM_LOCKED ? -EINVAL : 0;
+		if (vma->flags & VM_LOCKED)
+			return -EINVAL;
+		advise_cold(vma, start, end, advice == MADV_PAGEOUT);
+		return 0;
 	default: /* MADV_WILLNEED: what is cached is there, a hole has nothing to read */
 		return 0;
 	}

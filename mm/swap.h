@@ -76,3 +76,6 @@ int shmem_swap_in(struct address_space *m, u64 index, bool *major) __must_check;
 unsigned long shmem_swapped(struct address_space *m, u64 first, u64 n);
 /* The mapping, which is empty, goes. Sleeps. */
 void shmem_forget(struct address_space *m);
+
+/* MADV_COLD, MADV_PAGEOUT for a part of a vma (pageout.c); mmap_lock held for reading. */
+void advise_cold(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, bool pageout);

@@ -94,6 +94,11 @@ void wait_on_page_writeback(struct page *p)
 }
 
 /* Nothing is swapped here. */
+void advise_cold(struct vm_area_struct *vma __unused, vaddr_t start __unused, vaddr_t end __unused,
+		 bool pageout __unused)
+{
+}
+
 int shmem_swap_in(struct address_space *m __unused, u64 index __unused, bool *major __unused)
 {
 	return -ENOENT;

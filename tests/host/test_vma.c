@@ -271,6 +271,10 @@ void unmap_vmas(struct mmu_gather *g, struct vm_area_struct *vma, vaddr_t start,
 		zap(max(vma->start, start), min(vma->end, end));
 	}
 }
+void advise_cold(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, bool pageout)
+{
+	(void)vma, (void)start, (void)end, (void)pageout;
+}
 void zap_vma_range(struct vm_area_struct *vma, vaddr_t start, vaddr_t end)
 {
 	(void)vma;

@@ -4,11 +4,13 @@
  * copy-on-write, mremap, mprotect, shared memory and swapoff. Needs ramdisks: ramdisk_size=16384 or so,
  * for some ramdisk.count=2; without, these tests are skipped.
  */
+#include <pthread.h>
 #include <sys/swap.h>
 #include <sys/sysinfo.h>
 
 #include "utest.h"
 
+#define RW   (PROT_READ | PROT_WRITE)
 #define RAM0 "/dev/ram0"
 #define RAM1 "/dev/ram1"
 
@@ -64,6 +66,14 @@ static void need_disk(const char *dev)
 	}
 }
 
+/* All of RAM0 is swap. */
+static void swap_on(void)
+{
+	need_disk(RAM0);
+	mkswap(RAM0, dev_pages(RAM0), 1, "SWAPSPACE2");
+	OK(swapon(RAM0, 0));
+}
+
 static long number(const char *file, const char *label)
 {
 	static char text[16384];
@@ -77,6 +87,46 @@ static long number(const char *file, const char *label)
 static long swap_free(void)
 {
 	return number("/proc/meminfo", "SwapFree:");
+}
+
+/* --- pages ---- */
+
+static void fill(char *p, size_t pages, int seed)
+{
+	for (size_t i = 0; i < pages; i++)
+		for (size_t w = 0; w < PAGE / sizeof(long); w += 64)
+			((long *)(p + i * PAGE))[w] = (long)((i + 1) * 1000003 + w) * seed;
+}
+
+static unsigned wrong(const char *p, size_t pages, int seed)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < pages; i++)
+		for (size_t w = 0; w < PAGE / sizeof(long); w += 64)
+			n += ((const long *)(p + i * PAGE))[w] !=
+			     (long)((i + 1) * 1000003 + w) * seed;
+	return n;
+}
+
+static unsigned swapped(const char *p, size_t pages)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < pages; i++)
+		n += (ut_pagemap(p + i * PAGE) & PM_SWAP) != 0;
+	return n;
+}
+
+/* Private pages of their own that are out. */
+static char *out_pages(size_t pages, int seed)
+{
+	char *p = ut_map_alone(pages * PAGE);
+
+	fill(p, pages, seed);
+	OK(madvise(p, pages * PAGE, MADV_PAGEOUT));
+	CHECK_EQ(swapped(p, pages), pages);
+	return p;
 }
 
 /* --- the tests ---- */
@@ -145,5 +195,321 @@ TEST(area, "an area missing in /proc, wrongly counted, or taken twice")
 	CHECK_EQ(number("/proc/meminfo", "SwapTotal:"), total);
 	OK(ut_slurp("/proc/swaps", text, sizeof(text)));
 	CHECK(!strstr(text, RAM0));
+	restore();
+}
+
+TEST(round_trip, "bytes lost in swap, or counted wrongly")
+{
+	long before, out, in, major;
+	char *p;
+
+	swap_on();
+	before = swap_free();
+	out = number("/proc/vmstat", "pswpout ");
+	p = out_pages(100, 3);
+	CHECK_EQ(ut_smaps(0, p, "Swap"), 400);
+	CHECK_EQ(ut_smaps(0, p, "SwapPss"), 400);
+	CHECK_EQ(ut_smaps(0, p, "Rss"), 0);
+	CHECK(ut_status(0, "VmSwap") >= 400);
+	CHECK(before - swap_free() >= 400);
+	CHECK(number("/proc/vmstat", "pswpout ") - out >= 100);
+	in = number("/proc/vmstat", "pswpin ");
+	major = ut_majflt();
+	CHECK_EQ(wrong(p, 100, 3), 0);
+	major = ut_majflt() - major;
+	CHECK(major >= 1 && major <= 100);
+	CHECK(number("/proc/vmstat", "pswpin ") - in >= 100);
+	CHECK_EQ(swapped(p, 100), 0);
+	/* Read only: they still have their slots, and go without being written once more. */
+	OK(madvise(p, 100 * PAGE, MADV_PAGEOUT));
+	CHECK_EQ(swapped(p, 100), 100);
+	CHECK_EQ(wrong(p, 100, 3), 0);
+	fill(p, 100, 5);
+	OK(madvise(p, 100 * PAGE, MADV_PAGEOUT));
+	CHECK_EQ(wrong(p, 100, 5), 0);
+	OK(munmap(p, 100 * PAGE));
+	CHECK(swap_free() >= before - 64); /* other programs */
+	restore();
+}
+
+TEST(fork, "a swapped page shared by fork that is not copied, or copied wrongly")
+{
+	long before;
+	char *p;
+
+	swap_on();
+	before = swap_free();
+	p = out_pages(64, 7);
+	pid_t pid = CHILD({
+		CHECK_EQ(swapped(p, 64), 64);
+		CHECK_EQ(wrong(p, 32, 7), 0);
+		fill(p, 64, 9);
+		CHECK_EQ(wrong(p, 64, 9), 0);
+	});
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(wrong(p, 64, 7), 0);
+	OK(madvise(p, 64 * PAGE, MADV_PAGEOUT));
+	pid = CHILD({
+		CHECK_EQ(ut_smaps(0, p, "SwapPss"), 128);
+		OK(madvise(p, 64 * PAGE, MADV_DONTNEED));
+		CHECK_EQ(p[0], 0);
+	});
+	CHECK_EXIT(pid, 0);
+	fill(p, 16, 11); /* the only one again: without a copy */
+	CHECK_EQ(wrong(p, 16, 11), 0);
+	CHECK_EQ(wrong(p + 16 * PAGE, 1, 7) != 0, 1); /* the 17th has another number */
+	OK(munmap(p, 64 * PAGE));
+	CHECK(swap_free() >= before - 64);
+	restore();
+}
+
+TEST(remap, "swapped pages lost by mremap or mprotect")
+{
+	char *p, *q;
+
+	swap_on();
+	p = out_pages(64, 13);
+	q = ut_map_alone(64 * PAGE);
+	q = OK(mremap(p, 64 * PAGE, 64 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q));
+	CHECK_EQ(swapped(q, 64), 64);
+	CHECK_EQ(wrong(q, 32, 13), 0);
+	OK(mprotect(q, 64 * PAGE, PROT_NONE));
+	CHECK_FAULT(ut_read(q + 40 * PAGE), SIGSEGV, SEGV_ACCERR, q + 40 * PAGE);
+	OK(mprotect(q, 64 * PAGE, PROT_READ));
+	CHECK_EQ(wrong(q, 48, 13), 0);
+	CHECK_FAULT(ut_write(q + 50 * PAGE), SIGSEGV, SEGV_ACCERR, q + 50 * PAGE);
+	OK(mprotect(q, 64 * PAGE, RW));
+	CHECK_EQ(wrong(q, 64, 13), 0);
+	fill(q, 64, 15);
+	CHECK_EQ(wrong(q, 64, 15), 0);
+	OK(munmap(q, 64 * PAGE));
+	restore();
+}
+
+TEST(mincore, "a page in swap that mincore calls resident")
+{
+	unsigned char vec[8] = {9, 9, 9, 9, 9, 9, 9, 9};
+	char *p;
+
+	swap_on();
+	p = out_pages(8, 17);
+	OK(swapoff(RAM0)); /* everything is back */
+	CHECK_EQ(swapped(p, 8), 0);
+	CHECK_EQ(wrong(p, 8, 17), 0);
+	OK(swapon(RAM0, 0));
+	OK(madvise(p, 4 * PAGE, MADV_PAGEOUT));
+	OK(mincore(p, 8 * PAGE, vec));
+	for (int i = 0; i < 8; i++)
+		CHECK_EQ(vec[i], i >= 4);
+	restore();
+}
+
+TEST(shared, "shared memory that loses its bytes in swap, or shows two versions")
+{
+	long before;
+	char *p;
+
+	swap_on();
+	before = swap_free();
+	p = OK(mmap(NULL, 64 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	fill(p, 64, 19);
+	OK(madvise(p, 64 * PAGE, MADV_PAGEOUT));
+	CHECK_EQ(ut_smaps(0, p, "Rss"), 0);
+	CHECK_EQ(ut_smaps(0, p, "Swap"), 256);
+	pid_t pid = CHILD({
+		CHECK_EQ(wrong(p, 64, 19), 0);
+		fill(p, 32, 21);
+	});
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(wrong(p, 32, 21), 0);
+	OK(madvise(p, 64 * PAGE, MADV_PAGEOUT));
+	OK(swapoff(RAM0));
+	CHECK_EQ(wrong(p, 32, 21), 0);
+	OK(swapon(RAM0, 0));
+	OK(madvise(p, 64 * PAGE, MADV_PAGEOUT));
+	OK(munmap(p, 64 * PAGE));
+	CHECK(swap_free() >= before - 64);
+	restore();
+}
+
+TEST(tmpfs, "a file in tmpfs whose swapped pages are holes, or outlive it")
+{
+	int fd = OK(open("file", O_RDWR | O_CREAT, 0600));
+	static char buf[16 * PAGE];
+	struct stat st;
+	long before;
+	char *p;
+
+	swap_on();
+	before = swap_free();
+	fill(buf, 16, 23);
+	CHECK_EQ(write(fd, buf, sizeof(buf)), sizeof(buf));
+	p = OK(mmap(NULL, 16 * PAGE, RW, MAP_SHARED, fd, 0));
+	CHECK_EQ(wrong(p, 16, 23), 0);
+	OK(madvise(p, 16 * PAGE, MADV_PAGEOUT));
+	CHECK(before - swap_free() >= 64);
+	OK(fstat(fd, &st));
+	CHECK_EQ(st.st_blocks, 128);
+	CHECK_EQ(lseek(fd, 0, SEEK_HOLE), 16 * PAGE);
+	CHECK_EQ(lseek(fd, 5 * PAGE, SEEK_DATA), 5 * PAGE);
+	memset(buf, 0, sizeof(buf));
+	CHECK_EQ(pread(fd, buf, sizeof(buf), 0), sizeof(buf));
+	CHECK_EQ(wrong(buf, 16, 23), 0);
+	OK(madvise(p, 16 * PAGE, MADV_PAGEOUT));
+	CHECK_EQ(pwrite(fd, "xyz", 3, 2 * PAGE), 3); /* a part of a swapped page */
+	CHECK(!memcmp(p + 2 * PAGE, "xyz", 3));
+	CHECK_EQ(*(long *)(p + 2 * PAGE + 512), (3 * 1000003 + 64) * 23);
+	OK(madvise(p, 16 * PAGE, MADV_PAGEOUT));
+	OK(ftruncate(fd, 8 * PAGE + 100));
+	OK(ftruncate(fd, 16 * PAGE));
+	CHECK_EQ(*(long *)(p + 8 * PAGE + 512), 0); /* beyond the end, in a swapped page */
+	CHECK_EQ(*(long *)(p + 8 * PAGE), 9 * 1000003 * 23);
+	CHECK_EQ(p[9 * PAGE], 0);
+	OK(fstat(fd, &st));
+	CHECK_EQ(st.st_blocks, 10 * 8);
+	OK(madvise(p, 16 * PAGE, MADV_PAGEOUT));
+	OK(munmap(p, 16 * PAGE));
+	OK(close(fd));
+	OK(unlink("file"));
+	CHECK(swap_free() >= before - 64);
+	restore();
+}
+
+TEST(off, "swapoff that leaves a page of some process behind")
+{
+	int go[2], done[2];
+	char *p, c = 0;
+	pid_t pid;
+
+	swap_on();
+	p = out_pages(200, 25);
+	OK(pipe(go));
+	OK(pipe(done));
+	pid = CHILD({
+		char *mine = out_pages(100, 27);
+
+		OK(mprotect(mine, 100 * PAGE, PROT_NONE));
+		CHECK_EQ(write(done[1], "x", 1), 1);
+		CHECK_EQ(read(go[0], &c, 1), 1);
+		CHECK_EQ(swapped(mine, 100), 0);
+		OK(mprotect(mine, 100 * PAGE, RW));
+		CHECK_EQ(wrong(mine, 100, 27), 0);
+		CHECK_EQ(wrong(p, 200, 25), 0);
+	});
+	CHECK_EQ(read(done[0], &c, 1), 1);
+	OK(swapoff(RAM0));
+	CHECK_EQ(write(go[1], "x", 1), 1);
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(swapped(p, 200), 0);
+	CHECK_EQ(wrong(p, 200, 25), 0);
+	restore();
+}
+
+static long used(const char *dev)
+{
+	char text[1024], *at;
+
+	OK(ut_slurp("/proc/swaps", text, sizeof(text)));
+	at = strstr(text, dev);
+	return at ? (strtok(at, " \t\n"), strtok(NULL, " \t\n"), strtok(NULL, " \t\n"),
+		     atol(strtok(NULL, " \t\n"))) :
+		    -1;
+}
+
+TEST(priority, "the area with the lower priority taken first, or equal ones not in turn")
+{
+	char *p;
+
+	need_disk(RAM0);
+	need_disk(RAM1);
+	mkswap(RAM0, 1000, 1, "SWAPSPACE2");
+	mkswap(RAM1, 1000, 1, "SWAPSPACE2");
+	OK(swapon(RAM0, SWAP_FLAG_PREFER | 1));
+	OK(swapon(RAM1, SWAP_FLAG_PREFER | 2));
+	p = out_pages(300, 29);
+	CHECK(used(RAM1) >= 1200);
+	CHECK_EQ(used(RAM0), 0);
+	OK(swapoff(RAM1)); /* into memory, or to the other */
+	CHECK_EQ(wrong(p, 300, 29), 0);
+	OK(munmap(p, 300 * PAGE));
+	OK(swapoff(RAM0));
+	OK(swapon(RAM0, SWAP_FLAG_PREFER | 3));
+	OK(swapon(RAM1, SWAP_FLAG_PREFER | 3));
+	p = out_pages(600, 31);
+	CHECK(used(RAM0) >= 400);
+	CHECK(used(RAM1) >= 400);
+	CHECK_EQ(wrong(p, 600, 31), 0);
+	restore();
+}
+
+TEST(full, "a full swap area that loses a page")
+{
+	char *p = ut_map_alone(900 * PAGE);
+
+	need_disk(RAM0);
+	mkswap(RAM0, 600, 1, "SWAPSPACE2");
+	OK(swapon(RAM0, 0));
+	fill(p, 900, 33);
+	OK(madvise(p, 900 * PAGE, MADV_PAGEOUT));
+	CHECK(swapped(p, 900) < 600);
+	CHECK(swapped(p, 900) > 400);
+	CHECK_EQ(wrong(p, 900, 33), 0);
+	OK(munmap(p, 900 * PAGE));
+	restore();
+}
+
+static char *racing;
+static pthread_barrier_t barrier;
+
+static void *read_all(void *arg)
+{
+	(void)arg;
+	pthread_barrier_wait(&barrier);
+	return (void *)(long)wrong(racing, 64, 35);
+}
+
+TEST(threads, "a page read twice, or half read, when threads want it at once")
+{
+	pthread_t t[4];
+	long in;
+
+	swap_on();
+	OK(pthread_barrier_init(&barrier, NULL, 4));
+	for (int round = 0; round < 5; round++) {
+		racing = out_pages(64, 35);
+		in = number("/proc/vmstat", "pswpin ");
+		for (int i = 0; i < 4; i++)
+			OK(pthread_create(&t[i], NULL, read_all, NULL));
+		for (int i = 0; i < 4; i++) {
+			void *bad;
+
+			OK(pthread_join(t[i], &bad));
+			CHECK_EQ((long)bad, 0);
+		}
+		in = number("/proc/vmstat", "pswpin ") - in;
+		CHECK(in <= 64 + 16); /* and what the C library had there */
+		OK(munmap(racing, 64 * PAGE));
+	}
+	restore();
+}
+
+TEST(exec, "slots that an exec'ed or killed process keeps")
+{
+	long before;
+
+	swap_on();
+	before = swap_free();
+	pid_t pid = CHILD({
+		out_pages(64, 37);
+		execl("/bin/busybox", "true", NULL);
+		_exit(3);
+	});
+	CHECK_EXIT(pid, 0);
+	pid = CHILD({
+		out_pages(64, 37);
+		kill(getpid(), SIGKILL);
+	});
+	CHECK_SIGNALED(pid, SIGKILL);
+	CHECK(swap_free() >= before - 64);
 	restore();
 }
