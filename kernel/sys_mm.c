@@ -163,7 +163,9 @@ static struct block_device *swap_device(const char __user *name, char *buf, char
 	putname(s);
 	if (err)
 		return ERR_PTR(err);
-	if (S_ISBLK(p.dentry->inode->mode)) {
+	if (S_ISDIR(p.dentry->inode->mode)) {
+		bdev = ERR_PTR(-EISDIR);
+	} else if (S_ISBLK(p.dentry->inode->mode)) {
 		bdev = blkdev_get(p.dentry->inode->rdev);
 		if (!bdev)
 			bdev = ERR_PTR(-ENXIO);
