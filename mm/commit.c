@@ -9,9 +9,10 @@
  * charged in pages to one sum, Committed_AS, and vm.overcommit_memory says when to refuse:
  *	0	only a single request that exceeds all of RAM and swap together
  *	1	never
- *	2	when the sum would pass CommitLimit = RAM * overcommit_ratio / 100 + swap, less what is
- *		kept for root (3 %, at most 8 MiB) and for others to recover with (1/32 of the asking
- *		space, at most 128 MiB)
+ *	2	when the sum would reach CommitLimit = RAM * overcommit_ratio / 100 (or
+ *		overcommit_kbytes, if that was written last) + swap, less what is kept for root
+ *		(admin_reserve_kbytes) and for others to recover with (1/32 of the asking space, at
+ *		most user_reserve_kbytes)
  *
  * The sum is kept as one atomic and a delta a CPU, which is folded in when it passes
  * COMMIT_BATCH pages; whoever needs the sum adds the deltas of all CPUs. A charge is added first and
@@ -26,6 +27,7 @@
 #include <mm/mm.h>
 
 int sysctl_overcommit_memory, sysctl_overcommit_ratio = 50;
+unsigned long sysctl_overcommit_kbytes, sysctl_admin_reserve_kbytes, sysctl_user_reserve_kbytes;
 unsigned long total_swap_pages;
 
 /* As Linux's least batch; with 16 CPUs the global word is off by 2 MiB at most. */
@@ -54,22 +56,44 @@ unsigned long commit_committed(void)
 	return sum > 0 ? sum : 0;
 }
 
+#define KB_TO_PAGES(kb) ((kb) >> (PAGE_SHIFT - 10))
+
 unsigned long commit_limit(void)
 {
-	return totalram_pages() * (unsigned int)sysctl_overcommit_ratio / 100 + total_swap_pages;
+	unsigned long kb = READ_ONCE(sysctl_overcommit_kbytes);
+	unsigned long ratio = (unsigned int)READ_ONCE(sysctl_overcommit_ratio);
+
+	return (kb ? KB_TO_PAGES(kb) : totalram_pages() * ratio / 100) + total_swap_pages;
 }
 
-#define MIB_PAGES(n) ((n) << (20 - PAGE_SHIFT))
+void commit_ratio_chosen(void)
+{
+	sysctl_overcommit_kbytes = 0;
+}
+
+void commit_kbytes_chosen(void)
+{
+	sysctl_overcommit_ratio = 0;
+}
+
+/* As Linux: 3 % of what is free at boot, as far as that is more than enough for a shell and top. */
+void commit_init(void)
+{
+	unsigned long share = nr_free_pages() << (PAGE_SHIFT - 10) >> 5;
+
+	sysctl_admin_reserve_kbytes = min(share, 8UL << 10);
+	sysctl_user_reserve_kbytes = min(share, 128UL << 10);
+}
 
 static bool strict_allows(const struct mm_struct *mm)
 {
-	unsigned long allowed = commit_limit(), kept = 0;
+	unsigned long kept = 0;
 
 	if (mm && !mm->may_use_reserve)
-		kept += min(totalram_pages() / 32, MIB_PAGES(8UL));
+		kept += KB_TO_PAGES(READ_ONCE(sysctl_admin_reserve_kbytes));
 	if (mm)
-		kept += min(mm->total_vm / 32, min(totalram_pages() / 32, MIB_PAGES(128UL)));
-	return commit_committed() + kept <= allowed;
+		kept += min(mm->total_vm / 32, KB_TO_PAGES(READ_ONCE(sysctl_user_reserve_kbytes)));
+	return commit_committed() + kept < commit_limit();
 }
 
 /* The pages are in the sum already. */
@@ -95,7 +119,7 @@ void commit_charge_always(struct mm_struct *mm, long pages)
 int commit_charge(struct mm_struct *mm, long pages)
 {
 	commit_charge_always(mm, pages);
-	if (policy_allows(mm, pages))
+	if (policy_allows(mm ? mm : current_mm(), pages)) /* who asks for a shared object */
 		return 0;
 	commit_uncharge(mm, pages);
 	return -ENOMEM;

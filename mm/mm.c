@@ -44,6 +44,7 @@ void mm_init_caches(void)
 	init_mm.cpu_mask = BIT(smp_processor_id());
 	this_cpu_write(tlb_state.mm, &init_mm);
 	this_cpu_write(tlb_state.lazy, true);
+	commit_init();
 	vma_init_cache();
 	rmap_init_caches();
 	filemap_init();

@@ -185,7 +185,12 @@ void commit_charge_always(struct mm_struct *mm, long pages);      /* what was ch
 void commit_uncharge(struct mm_struct *mm, long pages);
 unsigned long commit_limit(void);     /* pages */
 unsigned long commit_committed(void); /* pages: Committed_AS */
+void commit_init(void);               /* at boot */
+void commit_ratio_chosen(void); /* of the two that set the limit, the one written last counts */
+void commit_kbytes_chosen(void);
 extern int sysctl_overcommit_memory, sysctl_overcommit_ratio, sysctl_max_map_count;
+extern unsigned long sysctl_overcommit_kbytes, sysctl_admin_reserve_kbytes,
+	sysctl_user_reserve_kbytes;
 extern unsigned long sysctl_mmap_min_addr, total_swap_pages;
 
 void mm_init_caches(void); /* at boot: vma, mm_struct, anon_vma caches */

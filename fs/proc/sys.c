@@ -222,6 +222,7 @@ static int policy_store(struct proc_inode *pi __unused, char *text)
 }
 
 static const struct proc_entry vm_entries[] = {
+	INT_ENTRY("admin_reserve_kbytes", sysctl_admin_reserve_kbytes, 0, INT64_MAX, NULL),
 	PROC_WO("compact_memory", compact_memory_store),
 	PROC_WO("drop_caches", drop_caches_store),
 	PROC_RW("lowmem_reserve_ratio", reserve_ratio_show, reserve_ratio_store),
@@ -233,8 +234,10 @@ static const struct proc_entry vm_entries[] = {
 	INT_ENTRY("oom_kill_allocating_task", sysctl_oom_kill_allocating_task, INT32_MIN, INT32_MAX,
 		  NULL),
 	PROC_RW("oom_policy", oom_policy_show, oom_policy_store),
+	INT_ENTRY("overcommit_kbytes", sysctl_overcommit_kbytes, 0, INT64_MAX,
+		  commit_kbytes_chosen),
 	INT_ENTRY("overcommit_memory", sysctl_overcommit_memory, 0, 2, NULL),
-	INT_ENTRY("overcommit_ratio", sysctl_overcommit_ratio, 0, INT32_MAX, NULL),
+	INT_ENTRY("overcommit_ratio", sysctl_overcommit_ratio, 0, INT32_MAX, commit_ratio_chosen),
 	INT_ENTRY("page-cluster", sysctl_page_cluster, 0, 31, NULL),
 	INT_ENTRY("panic_on_oom", sysctl_panic_on_oom, 0, 2, NULL),
 	PROC_RW("reclaim_policy", policy_show, policy_store),
@@ -242,6 +245,7 @@ static const struct proc_entry vm_entries[] = {
 	INT_ENTRY("vfs_cache_pressure", sysctl_vfs_cache_pressure, 0, INT32_MAX, NULL),
 	INT_ENTRY("watermark_scale_factor", sysctl_watermark_scale_factor, 1, 3000,
 		  setup_per_zone_wmarks),
+	INT_ENTRY("user_reserve_kbytes", sysctl_user_reserve_kbytes, 0, INT64_MAX, NULL),
 	{},
 };
 
