@@ -157,11 +157,13 @@ unsigned long invalidate_mapping(struct address_space *m)
 	unsigned long index = 0, dropped = 0;
 	unsigned int n;
 
-	while ((n = take_batch(m, &index, ~0UL, pages)))
+	while ((n = take_batch(m, &index, ~0UL, pages))) {
 		for (unsigned int i = 0; i < n; i++) {
 			dropped += invalidate_page(m, pages[i]);
 			put_page(pages[i]);
 		}
+		cond_resched();
+	}
 	return dropped;
 }
 

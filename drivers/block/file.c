@@ -180,8 +180,6 @@ static ssize_t blkdev_write(struct file *f, const void __user *buf, size_t n, lo
 		return -ETXTBSY;
 	if (!n)
 		return 0;
-	if (f->flags & O_APPEND)
-		*pos = b->mapping.size;
 	if (*pos >= b->mapping.size)
 		return -ENOSPC;
 	touch_mtime(f->inode);
