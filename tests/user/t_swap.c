@@ -55,12 +55,12 @@ static unsigned dev_pages(const char *dev)
 
 static void need_disk(const char *dev)
 {
-	char line[256];
+	char line[512];
 
 	if (dev_pages(dev) < 1024)
 		SKIP("no ramdisk of 4 MiB or more");
 	OK(ut_slurp("/proc/cmdline", line, sizeof(line)));
-	if (strstr(line, "utest.swap") && !strcmp(dev, RAM0)) {
+	if (strstr(line, "SWAP=") && !strcmp(dev, RAM0)) {
 		kept_on = (int)dev_pages(dev);
 		swapoff(dev);
 	}
@@ -530,6 +530,131 @@ TEST(exec, "slots that an exec'ed or killed process keeps")
 		kill(getpid(), SIGKILL);
 	});
 	CHECK_SIGNALED(pid, SIGKILL);
+	CHECK(came_free(before));
+	restore();
+}
+
+/* --- no memory ---- */
+
+static char *area; /* private, 32 pages of seed 41 */
+static int file;   /* tmpfs, 32 pages of seed 43 */
+static char *file_map;
+static char buffer[32 * PAGE];
+
+static long do_populate(void)
+{
+	return madvise(area, 32 * PAGE, MADV_POPULATE_READ);
+}
+
+static long do_write_populate(void)
+{
+	return madvise(area, 32 * PAGE, MADV_POPULATE_WRITE);
+}
+
+static long do_fork(void)
+{
+	long pid = syscall(SYS_fork);
+
+	if (pid == 0)
+		syscall(SYS_exit_group, 0);
+	return pid;
+}
+
+static long do_pread(void)
+{
+	ssize_t n = pread(file, buffer, sizeof(buffer), 0);
+
+	if (n >= 0 && n < (ssize_t)sizeof(buffer)) {
+		errno = ENOMEM; /* some of it had been read */
+		n = -1;
+	}
+	return n < 0 ? -1 : 0;
+}
+
+static long do_pageout(void)
+{
+	return madvise(area, 32 * PAGE, MADV_PAGEOUT) | madvise(file_map, 32 * PAGE, MADV_PAGEOUT);
+}
+
+static long do_swapoff(void)
+{
+	return swapoff(RAM0);
+}
+
+static long do_swapon(void)
+{
+	return swapon(RAM0, 0);
+}
+
+/* The call with the nth allocation failing, and with all from then on: until none fails. */
+static void fail_all(int fd, const char *how, const char *name, long (*call)(void))
+{
+	int n = 1, failed = 0;
+
+	for (int hit = 1; hit && n < 200; n++) {
+		char text[32], left[32] = "";
+		int err, len;
+		long r;
+
+		swapon(RAM0, 0);
+		if (call == do_swapon)
+			OK(swapoff(RAM0));
+		CHECK_EQ(wrong(area, 32, 41) + wrong(file_map, 32, 43), 0); /* maps them all */
+		if (call != do_swapon && call != do_pageout)
+			do_pageout();
+		len = snprintf(text, sizeof(text), how, n);
+		OK(write(fd, text, (size_t)len));
+		r = call();
+		err = errno;
+		OK(pread(fd, left, sizeof(left) - 1, 0));
+		OK(write(fd, "0", 1));
+		hit = atol(left) == 0;
+		failed += r < 0;
+		if (r < 0 && err != ENOMEM && err != EFAULT && err != EAGAIN)
+			FAIL("%s, allocation %d: errno %d", name, n, err);
+		if (r > 0)
+			CHECK_EXIT((pid_t)r, 0);
+		if (r < 0 && call == do_swapoff)
+			CHECK(used(RAM0) >= 0);
+	}
+	ut_note("%s: %d allocations, %d calls failed", name, n - 2, failed);
+	CHECK(n < 200);
+}
+
+TEST(failnth, "bytes or slots lost when there is no memory for a step")
+{
+	static const struct {
+		const char *name;
+		long (*call)(void);
+	} calls[] = {
+		{"read in", do_populate}, {"write", do_write_populate}, {"fork", do_fork},
+		{"file", do_pread},       {"pageout", do_pageout},      {"swapoff", do_swapoff},
+		{"swapon", do_swapon},
+	};
+	int fd = open("/proc/self/fail-nth", O_RDWR);
+	long before;
+
+	if (fd < 0)
+		SKIP("no fail-nth");
+	swap_on();
+	before = swap_free();
+	area = ut_map_alone(32 * PAGE);
+	file = OK(open("file", O_RDWR | O_CREAT, 0600));
+	OK(ftruncate(file, 32 * PAGE));
+	file_map = OK(mmap(NULL, 32 * PAGE, RW, MAP_SHARED, file, 0));
+	fill(area, 32, 41);
+	fill(file_map, 32, 43);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		fail_all(fd, "%d", calls[i].name, calls[i].call);
+		fail_all(fd, "%d+", calls[i].name, calls[i].call);
+		CHECK_EQ(wrong(area, 32, 41), 0);
+		CHECK_EQ(wrong(file_map, 32, 43), 0);
+	}
+	swapon(RAM0, 0);
+	OK(munmap(area, 32 * PAGE));
+	OK(munmap(file_map, 32 * PAGE));
+	OK(close(file));
+	OK(unlink("file"));
 	CHECK(came_free(before));
 	restore();
 }
