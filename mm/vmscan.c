@@ -140,14 +140,15 @@ static bool free_unmapped(struct page *page, const struct scan *s)
 		goto keep;
 	if (cached && PageDirty(page) && !write_page(page, s))
 		return false;
-	/* Nobody can have mapped it without a reference. Who finds it in the cache right now has to
-	 * lock it, and to look whether it is still there. */
+	/* Nobody can have mapped it without a reference. Who finds it in the swap cache right now has
+	 * to lock it, and to look whether it is still there; a read fault on a file maps what it found
+	 * without its lock, so there the count is looked at with the tree locked. */
 	if (PageWriteback(page) || page_count(page) != 1 + cached)
 		goto keep;
 	if (PageSwapCache(page))
 		delete_from_swap_cache(page);
-	else if (cached)
-		delete_from_page_cache(page);
+	else if (cached && !delete_unused_page(page))
+		goto keep;
 	alone = page_count(page) == 1;
 	unlock_page(page);
 	return alone;
