@@ -534,6 +534,51 @@ TEST(exec, "slots that an exec'ed or killed process keeps")
 	restore();
 }
 
+/* --- a bad disk ---- */
+
+static void error_rate(const char *rate)
+{
+	ut_spew("/sys/module/ramdisk/parameters/error_rate", rate);
+}
+
+TEST(faulty, "a page lost because the disk failed for a while, or an error that nobody is told")
+{
+	int fd, null = OK(open("file", O_RDWR | O_CREAT, 0600));
+	char *p, *q, *s, c;
+
+	if (access("/sys/module/ramdisk/parameters/error_rate", W_OK))
+		SKIP("the ramdisk cannot be made to fail");
+	swap_on();
+	p = out_pages(16, 51);
+	s = OK(mmap(NULL, 16 * PAGE, RW, MAP_SHARED, null, 0));
+	OK(ftruncate(null, 16 * PAGE));
+	fill(s, 16, 53);
+	OK(madvise(s, 16 * PAGE, MADV_PAGEOUT));
+	ut_msleep(slow() ? 200 : 0);
+	fd = OK(open("other", O_RDWR | O_CREAT, 0600));
+	q = ut_map_alone(16 * PAGE);
+	fill(q, 16, 55);
+	error_rate("1000");
+	CHECK_FAULT(ut_read(p + 8 * PAGE), SIGBUS, BUS_ADRERR, p + 8 * PAGE);
+	CHECK_FAULT(ut_write(p), SIGBUS, BUS_ADRERR, p);
+	CHECK_ERRNO(write(fd, p, 10), EFAULT);
+	CHECK_FAULT(ut_read(s), SIGBUS, BUS_ADRERR, s);
+	CHECK_ERRNO(pread(null, &c, 1, 0), EIO);
+	CHECK_ERRNO(swapoff(RAM0), EIO);
+	OK(madvise(q, 16 * PAGE, MADV_PAGEOUT)); /* not written: all of it stays */
+	CHECK_EQ(wrong(q, 16, 55), 0);
+	error_rate("0");
+	CHECK_EQ(wrong(p, 16, 51), 0);
+	CHECK_EQ(wrong(q, 16, 55), 0);
+	CHECK_EQ(wrong(s, 16, 53), 0);
+	OK(madvise(q, 16 * PAGE, MADV_PAGEOUT));
+	CHECK_EQ(swapped(q, 16), 16);
+	OK(swapoff(RAM0));
+	CHECK_EQ(wrong(p, 16, 51), 0);
+	CHECK_EQ(wrong(q, 16, 55), 0);
+	restore();
+}
+
 /* --- no memory ---- */
 
 static char *area; /* private, 32 pages of seed 41 */
