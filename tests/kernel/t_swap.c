@@ -7,6 +7,7 @@
 #include <fs/vfs.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
+#include <mm/filemap.h>
 #include <mm/gfp.h>
 #include <mm/page.h>
 #include <mm/swap.h>
@@ -256,4 +257,44 @@ KTEST(swap, round_trip, "bytes lost on the way to the device and back, or read m
 	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
 	EXPECT(!swap_read(e[0], NULL));
 	CHECK_EQ(do_swapoff(b), 0);
+}
+
+KTEST(swap, shmem_held, "a page of tmpfs swapped out under who has just looked it up")
+{
+	struct address_space *m = get_free_page(GFP_KERNEL | __GFP_ZERO); /* aligned */
+	struct block_device *b = disk();
+	struct page *page, *again;
+
+	if (!b)
+		goto free;
+	CHECK(m && on(b, SLOTS, 0, 0));
+	mapping_init(m, NULL, NULL, true);
+	m->size = PAGE_SIZE;
+	EXPECT_EQ(filemap_write_kernel(m, 0, "swap", 4), 4);
+	page = find_lock_page(m, 0);
+	CHECK(!IS_ERR_OR_NULL(page));
+	again = find_get_page(m, 0);
+	EXPECT_EQ(shmem_swap_out(page), -EBUSY);
+	EXPECT(page_mapping(page) == m);
+	put_page(again);
+	EXPECT_EQ(shmem_swap_out(page), 0);
+	EXPECT(!page_mapping(page) && PageSwapCache(page));
+	EXPECT_EQ(m->nrswapped, 1);
+	EXPECT_EQ(shmem_swapped(m, 0, 1), 1);
+	unlock_page(page);
+	put_page(page);
+	EXPECT(!find_get_page(m, 0));
+	page = find_lock_page(m, 0);
+	CHECK(!IS_ERR_OR_NULL(page));
+	EXPECT(!memcmp(page_address(page), "swap", 4));
+	EXPECT(page_mapping(page) == m && !PageSwapCache(page) && PageDirty(page));
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
+	EXPECT_EQ(shmem_swap_out(page), 0);
+	unlock_page(page);
+	put_page(page);
+	truncate_all(m); /* of a swapped page */
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
+	CHECK_EQ(do_swapoff(b), 0);
+free:
+	free_page(m);
 }
