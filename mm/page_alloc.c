@@ -48,7 +48,8 @@ DEFINE_PER_CPU(struct per_cpu_pages, pcp_pages[MAX_NR_ZONES]) = {PCP_INIT, PCP_I
 #define PAGE_FLAGS_BAD_AT_FREE                                                        \
 	(1u << PG_locked | 1u << PG_writeback | 1u << PG_swapcache | 1u << PG_buddy | \
 	 1u << PG_slab | 1u << PG_reserved | 1u << PG_head | 1u << PG_tail)
-#define PAGE_FLAGS_ALL ((1u << PAGE_ZONE_SHIFT) - 1)
+/* All but zone and node. */
+#define PAGE_FLAGS_ALL (((1u << PAGE_ZONE_SHIFT) - 1) | ~0u << PAGE_GEN_SHIFT)
 
 /* In debug builds a free page is filled with this, and its struct page says so in `swap`: pages
  * that were never allocated are not touched. */

@@ -51,7 +51,8 @@
 int sysctl_swappiness = 60;
 int sysctl_vfs_cache_pressure = 100;
 
-static const struct reclaim_policy *const policies[] = {&policy_two_list};
+static const struct reclaim_policy *const policies[] = {&policy_two_list, &policy_clock,
+							&policy_fifo, &policy_aging};
 static const struct reclaim_policy *policy = &policy_two_list;
 
 const char *reclaim_policy_name(void)
@@ -243,6 +244,12 @@ void deactivate_pages(struct zone *z, enum lru_kind active, unsigned long nr)
 		nr -= min(nr, (unsigned long)scanned);
 		cond_resched();
 	}
+}
+
+void policy_one_list(struct zone *z, enum lru_kind inactive, struct scan *s __unused)
+{
+	deactivate_pages(z, inactive + LRU_ACTIVE,
+			 READ_ONCE(z->lru.list[inactive + LRU_ACTIVE].nr));
 }
 
 /* ---- a zone ---- */

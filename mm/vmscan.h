@@ -37,7 +37,9 @@ struct reclaim_policy {
 	/* Before the inactive list of that kind is scanned: brings it pages from the active one. */
 	void (*age)(struct zone *z, enum lru_kind inactive, struct scan *s);
 };
-extern const struct reclaim_policy policy_two_list;
+extern const struct reclaim_policy policy_two_list, policy_clock, policy_fifo, policy_aging;
+/* An age() for those that have no use for active lists. */
+void policy_one_list(struct zone *z, enum lru_kind inactive, struct scan *s);
 
 #define RECLAIM_BATCH 32 /* pages between two flushes, and to a hold of the list's lock */
 

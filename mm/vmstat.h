@@ -69,7 +69,10 @@
 	X(FAULT_SPURIOUS, "fault_spurious")                          \
 	X(FAULT_RETRY, "fault_retry")                                \
 	X(OOM_REAP, "oom_reap")                                      \
-	X(PGSTEAL_TWO_LIST, "pgsteal_two_list")
+	X(PGSTEAL_TWO_LIST, "pgsteal_two_list")                      \
+	X(PGSTEAL_CLOCK, "pgsteal_clock")                            \
+	X(PGSTEAL_FIFO, "pgsteal_fifo")                              \
+	X(PGSTEAL_AGING, "pgsteal_aging")
 
 #define X(id, name) id,
 enum vmstat_item { VMSTAT_ITEMS(X) NR_VMSTAT_ITEMS };
