@@ -108,6 +108,8 @@ static vm_fault_t replace_by_anon(struct fault *f, struct page *page, struct pag
 		count_kind(f, MM_ANON, 1);
 		count_kind(f, page_counter(old), -1);
 	}
+	if (unlikely(f->vma->flags & VM_LOCKED))
+		munlock_page(old);
 	page_remove_rmap(old);
 	unlock_table(f);
 	if (unlikely(PageSwapCache(old)))
@@ -325,6 +327,16 @@ static fault_case fault_stack_growth(struct fault *f)
 	return VM_FAULT_RETRY;
 }
 
+/* In a locked vma the page is now, too. */
+static vm_fault_t fault_locked_too(struct fault *f)
+{
+	vm_fault_t ret = fault_in_vma(f);
+
+	if (unlikely(f->vma->flags & VM_LOCKED) && ret == VM_FAULT_DONE)
+		mlock_vma_pages(f->vma, f->addr, f->addr + PAGE_SIZE);
+	return ret;
+}
+
 /* With mmap_lock no vma changes, so its lock is free of writers. */
 static vm_fault_t fault_with_mmap_lock(struct fault *f)
 {
@@ -339,7 +351,7 @@ static vm_fault_t fault_with_mmap_lock(struct fault *f)
 	} else if (f->vma) {
 		f->mmap_locked = true;
 		down_read(&f->vma->lock);
-		ret = fault_in_vma(f);
+		ret = fault_locked_too(f);
 		up_read(&f->vma->lock);
 		f->mmap_locked = false;
 	}
@@ -354,7 +366,7 @@ static vm_fault_t fault_once(struct fault *f)
 	f->vma = f->need_mmap ? NULL : lock_vma_fast(f->mm, f->addr);
 	if (unlikely(!f->vma))
 		return fault_with_mmap_lock(f);
-	ret = fault_in_vma(f);
+	ret = fault_locked_too(f);
 	up_read(&f->vma->lock);
 	return ret;
 }

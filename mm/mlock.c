@@ -34,6 +34,8 @@ static int lock_piece(struct vm_area_struct **vmap, vaddr_t start, vaddr_t end, 
 	if (IS_ERR(vma))
 		return PTR_ERR(vma);
 	*vmap = vma;
+	if ((old ^ flags) & VM_LOCKED)
+		mlock_vma_pages(vma, start, end);
 	if (!(old & VM_LOCKED))
 		mm->locked_vm += pages;
 	else if (!(flags & VM_LOCKED))

@@ -238,6 +238,10 @@ static void __noinline check_freed_page(const struct page *p)
 {
 	if (p->flags & PAGE_FLAGS_BAD_AT_FREE)
 		bad_page(p, "is freed in use");
+	if (PageMlocked(p)) {
+		mod_vmstat(NR_MLOCK, -1);
+		count_event(UNEVICTABLE_PGCLEARED);
+	}
 	if (page_count(p))
 		bad_page(p, "is freed with references");
 	if (page_mapped(p) && !PageTable(p))
@@ -250,7 +254,8 @@ static __always_inline void free_prepare(struct page *p, struct lru_run *lru)
 {
 	u32 flags = READ_ONCE(p->flags);
 
-	if (unlikely(flags & PAGE_FLAGS_BAD_AT_FREE || page_count(p) || page_mapcount(p)))
+	if (unlikely(flags & (PAGE_FLAGS_BAD_AT_FREE | 1u << PG_mlocked) || page_count(p) ||
+		     page_mapcount(p)))
 		check_freed_page(p);
 	/* Only PG_pending may still change, into PG_lru. */
 	flags = __atomic_exchange_n(&p->flags, flags & ~PAGE_FLAGS_ALL, __ATOMIC_SEQ_CST);

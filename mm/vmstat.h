@@ -57,6 +57,11 @@
 	X(PAGEOUTRUN, "pageoutrun")                                  \
 	X(PGROTATED, "pgrotated")                                    \
 	X(OOM_KILL, "oom_kill")                                      \
+	X(UNEVICTABLE_PGCULLED, "unevictable_pgs_culled")            \
+	X(UNEVICTABLE_PGRESCUED, "unevictable_pgs_rescued")          \
+	X(UNEVICTABLE_PGMLOCKED, "unevictable_pgs_mlocked")          \
+	X(UNEVICTABLE_PGMUNLOCKED, "unevictable_pgs_munlocked")      \
+	X(UNEVICTABLE_PGCLEARED, "unevictable_pgs_cleared")          \
 	X(TLB_REMOTE_FLUSH, "nr_tlb_remote_flush")                   \
 	X(TLB_REMOTE_FLUSH_RECEIVED, "nr_tlb_remote_flush_received") \
 	X(TLB_LOCAL_FLUSH_ALL, "nr_tlb_local_flush_all")             \

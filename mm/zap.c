@@ -58,6 +58,7 @@ struct zap_state {
 	struct mm_struct *mm;
 	struct mmu_gather *g;
 	bool even_cows;
+	bool locked; /* the vma */
 	/* of one table: */
 	struct zap_counts counts;
 	vaddr_t first, last; /* cleared entries; first > last: none */
@@ -94,6 +95,8 @@ static __always_inline bool zap_pte(struct zap_state *z, pte_t *pte, pte_t e, va
 		return false;
 	kind = page_counter(page);
 	z->counts.gone[kind]++;
+	if (unlikely(z->locked) && !PageAnonExclusive(page)) /* that one is freed */
+		munlock_page(page);
 	late = kind == MM_ANON ? !PageAnonExclusive(page) : pte_dirty(e);
 	if (kind != MM_ANON && pte_young(e))
 		mark_page_accessed(page);
@@ -128,7 +131,8 @@ static vaddr_t zap_table_part(struct zap_state *z, pmd_t *pmd, vaddr_t addr, vad
 void zap_range_cows(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, struct mmu_gather *g,
 		    bool even_cows)
 {
-	struct zap_state z = {.mm = vma->mm, .g = g, .even_cows = even_cows};
+	struct zap_state z = {
+		.mm = vma->mm, .g = g, .even_cows = even_cows, .locked = vma->flags & VM_LOCKED};
 	struct pt_walk w;
 
 	debug_assert(vma->start <= start && end <= vma->end && g->mm == vma->mm);
