@@ -106,7 +106,10 @@ static enum verdict unmap_page(struct page *page, struct scan *s, const struct r
 		if (!may_swap(s) || (!page_mapping(page) && add_to_swap(page)))
 			return PAGE_ACTIVATE;
 	}
-	return try_to_unmap(page, b) ? PAGE_TAKE : PAGE_ACTIVATE;
+	if (try_to_unmap(page, b))
+		return PAGE_TAKE;
+	unmap_batch_flush(b); /* some of its ptes may be gone, and it will not stay locked */
+	return PAGE_ACTIVATE;
 }
 
 /* The dirty, unmapped, locked page is written and unlocked. True: that is done already, and it is
