@@ -291,6 +291,8 @@ static unsigned long scan_count(const struct zone *z, enum lru_kind kind, const 
 	unsigned long share = kind == LRU_INACTIVE_ANON ? (unsigned long)sysctl_swappiness :
 							  200 - (unsigned long)sysctl_swappiness;
 
+	if (!may_swap(s)) /* then there is no choice */
+		share = kind == LRU_INACTIVE_ANON ? 0 : 200;
 	/* In the end all is looked at, but what the administrator has ruled out. */
 	if (!share || !s->priority)
 		return share ? nr : 0;
@@ -303,7 +305,7 @@ static void shrink_zone(struct zone *z, struct scan *s)
 	     kind += LRU_INACTIVE_FILE - LRU_INACTIVE_ANON) {
 		unsigned long nr = scan_count(z, kind, s);
 
-		if (!nr || (kind == LRU_INACTIVE_ANON && !may_swap(s)))
+		if (!nr)
 			continue;
 		READ_ONCE(policy)->age(z, kind, s);
 		scan_list(z, kind, nr, s);

@@ -338,7 +338,7 @@ KTEST(reclaim, drop_caches, "a clean page that stays, or a dirty or mapped one t
 	disk_free(d);
 }
 
-KTEST(reclaim, allocation, "an allocation that fails although clean pages could make room")
+static void allocate_all(void)
 {
 	struct disk_file *d = disk_new();
 	struct page *pages = NULL, *p;
@@ -361,6 +361,20 @@ KTEST(reclaim, allocation, "an allocation that fails although clean pages could 
 	}
 	EXPECT(n);
 	disk_free(d);
+}
+
+KTEST(reclaim, allocation, "an allocation that fails although clean pages could make room")
+{
+	allocate_all();
+}
+
+KTEST(reclaim, only_files, "clean pages of files kept for swappiness's sake, with no swap")
+{
+	int before = sysctl_swappiness;
+
+	sysctl_swappiness = 200;
+	allocate_all();
+	sysctl_swappiness = before;
 }
 
 /* ---- other CPUs -------------------------------------------------------------------------------- */
