@@ -94,6 +94,7 @@ static bool unmap_one(struct page *page, struct vm_area_struct *vma, vaddr_t add
 		spin_unlock(ptl);
 		return false;
 	}
+	mm_update_hiwater_rss(mm);
 	e = ptep_get_and_clear(pte);
 	unmap_batch_add(arg, mm);
 	if (pte_dirty(e))
