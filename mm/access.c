@@ -12,6 +12,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <mm/fault.h>
+#include <mm/filemap.h>
 #include <mm/pgtable.h>
 
 /* The page if it is there already, with the right to do so; referenced but for the zero page.
@@ -94,6 +95,9 @@ size_t mm_access(struct mm_struct *mm, vaddr_t addr, void *buf, size_t n, bool w
 		page = present_page(mm, at, write);
 		if (page)
 			copy_part(page, at, (char *)buf + done, len, write);
+		/* The pte need not be dirty, and then the page would be dropped for its copy in swap. */
+		if (page && write)
+			set_page_dirty(page);
 		up_read(&mm->mmap_lock);
 		if (page) {
 			put_faulted_page(page);

@@ -252,6 +252,30 @@ TEST(round_trip, "bytes lost in swap, or counted wrongly")
 	restore();
 }
 
+TEST(poke, "what is written through /proc/PID/mem lost, to a page of which swap has a copy")
+{
+	int fd, seed = 5;
+	char *p;
+
+	swap_on();
+	fd = OK(open("/proc/self/mem", O_RDWR));
+	p = ut_map_alone(16 * PAGE);
+	fill(p, 16, 3);
+	OK(madvise(p, 16 * PAGE, MADV_PAGEOUT));
+	CHECK_EQ(wrong(p, 16, 3), 0);
+	/* Writable at once, and not dirty. */
+	OK(mprotect(p, 16 * PAGE, PROT_READ));
+	OK(mprotect(p, 16 * PAGE, RW));
+	for (size_t i = 0; i < 16; i++)
+		CHECK_EQ(pwrite(fd, &seed, sizeof(seed), (off_t)(p + i * PAGE)), sizeof(seed));
+	OK(madvise(p, 16 * PAGE, MADV_PAGEOUT));
+	for (size_t i = 0; i < 16; i++)
+		CHECK_EQ(*(int *)(p + i * PAGE), seed);
+	OK(munmap(p, 16 * PAGE));
+	OK(close(fd));
+	restore();
+}
+
 TEST(fork, "a swapped page shared by fork that is not copied, or copied wrongly")
 {
 	long before;
