@@ -276,6 +276,19 @@ TEST(poke, "what is written through /proc/PID/mem lost, to a page of which swap 
 	restore();
 }
 
+TEST(peak, "pages that reclaim took forgotten in VmHWM")
+{
+	char *p;
+
+	swap_on();
+	p = ut_map_alone(1000 * PAGE);
+	fill(p, 1000, 3);
+	OK(madvise(p, 1000 * PAGE, MADV_PAGEOUT));
+	CHECK(number("/proc/self/status", "VmHWM:") >= 4000);
+	OK(munmap(p, 1000 * PAGE));
+	restore();
+}
+
 TEST(fork, "a swapped page shared by fork that is not copied, or copied wrongly")
 {
 	long before;
