@@ -277,6 +277,8 @@ static vm_fault_t fault_in_vma(struct fault *f)
 	ret = find_pte(f);
 	if (unlikely(ret != VM_FAULT_DONE))
 		return ret;
+	if (unlikely(f->flags & FAULT_FLAG_FORCE) && !pte_is_swap(f->orig))
+		return VM_FAULT_DONE; /* somebody else was here since swapoff() saw an entry */
 	if (pte_none(f->orig))
 		return fault_none(f);
 	if (unlikely(!pte_present(f->orig)))
