@@ -448,8 +448,8 @@ static struct page *find_data_page(struct address_space *m, u64 index)
 	struct page *page = find_lock_page(m, index);
 	bool data;
 
-	if (!page)
-		return NULL;
+	if (IS_ERR_OR_NULL(page))
+		return page;
 	data = PageUptodate(page);
 	unlock_page(page);
 	if (data)
