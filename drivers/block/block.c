@@ -73,6 +73,7 @@ int blkdev_register(struct block_device *bdev)
 
 int blkdev_claim(struct block_device *bdev, const void *holder)
 {
+	guard_write(&bdev->write_lock); /* a write that has begun ends before, or sees the claim */
 	guard_mutex(&bdev->open_lock);
 	if (bdev->holder)
 		return -EBUSY;

@@ -184,7 +184,8 @@ static ssize_t blkdev_write(struct file *f, const void __user *buf, size_t n, lo
 		return -ENOSPC;
 	touch_mtime(f->inode);
 	down_write(&b->write_lock);
-	ret = write_steps(b, buf, min(n, (size_t)(b->mapping.size - *pos)), *pos);
+	ret = b->claimed ? -ETXTBSY :
+			   write_steps(b, buf, min(n, (size_t)(b->mapping.size - *pos)), *pos);
 	up_write(&b->write_lock);
 	if (ret > 0 && (f->flags & (O_SYNC | O_DSYNC)))
 		err = filemap_fsync_range(&b->mapping, *pos, *pos + ret);
