@@ -95,7 +95,8 @@ static __always_inline bool zap_pte(struct zap_state *z, pte_t *pte, pte_t e, va
 		return false;
 	kind = page_counter(page);
 	z->counts.gone[kind]++;
-	if (unlikely(z->locked) && !PageAnonExclusive(page)) /* that one is freed */
+	/* What is ours alone is freed, at once if swap has no copy. */
+	if (unlikely(z->locked) && (!PageAnonExclusive(page) || PageSwapCache(page)))
 		munlock_page(page);
 	late = kind == MM_ANON ? !PageAnonExclusive(page) : pte_dirty(e);
 	if (kind != MM_ANON && pte_young(e))
