@@ -458,6 +458,20 @@ static int room_without(const struct swap_area *a)
 	return err;
 }
 
+/* Who asks for more than there is room for is the one to go, before it has cost another his life. */
+static int unuse_as_victim(struct swap_area *a)
+{
+	struct mm_struct *mm = current_mm();
+	int err;
+
+	if (mm)
+		WRITE_ONCE(mm->oom_origin, true);
+	err = swap_unuse(a);
+	if (mm)
+		WRITE_ONCE(mm->oom_origin, false);
+	return err;
+}
+
 int do_swapoff(const struct block_device *bdev)
 {
 	struct swap_area *a;
@@ -473,7 +487,7 @@ int do_swapoff(const struct block_device *bdev)
 	spin_lock(&swap_lock);
 	area_off_locked(a);
 	spin_unlock(&swap_lock);
-	err = swap_unuse(a);
+	err = unuse_as_victim(a);
 	spin_lock(&swap_lock);
 	if (err) {
 		area_on_locked(a);

@@ -473,6 +473,40 @@ static long used(const char *dev)
 		    -1;
 }
 
+/* All of RAM but the last few MiB, locked. */
+static void lock_memory(void)
+{
+	while (number("/proc/meminfo", "MemAvailable:") > 5 * 1024)
+		OK(mlock(ut_map_alone(128 * PAGE), 128 * PAGE));
+}
+
+TEST(no_room, "swapoff without room that ends another process, or an area off that is in use")
+{
+	pid_t hog, off;
+	int done[2];
+	char *p, c;
+
+	swap_on();
+	p = out_pages(2500, 29);
+	OK(pipe(done));
+	hog = CHILD({
+		lock_memory();
+		CHECK_EQ(write(done[1], "x", 1), 1);
+		for (;;)
+			pause();
+	});
+	CHECK_EQ(read(done[0], &c, 1), 1);
+	off = CHILD({ swapoff(RAM0); });
+	CHECK_SIGNALED(off, SIGKILL);
+	CHECK_EQ(waitpid(hog, NULL, WNOHANG), 0);
+	CHECK(used(RAM0) > 0);
+	OK(kill(hog, SIGKILL));
+	CHECK_SIGNALED(hog, SIGKILL);
+	CHECK_EQ(wrong(p, 2500, 29), 0);
+	OK(munmap(p, 2500 * PAGE));
+	restore();
+}
+
 TEST(priority, "the area with the lower priority taken first, or equal ones not in turn")
 {
 	char *p;
