@@ -21,8 +21,9 @@
  * of these is waited for: that is what the machine's speed then is.
  *
  * Which pages are in use is for a policy to say (vmscan.h). How much of each list is looked at: anonymous
- * pages and those of files as vm.swappiness to 200 less that; only the latter if there is no swap, or
- * the allocation forbids I/O.
+ * pages and those of files as vm.swappiness to 200 less that, in the end both to the last; only the
+ * latter if there is no swap, or the allocation forbids I/O. Whose share is 0 is left alone until the
+ * others are nearly gone.
  *
  * kswapd works from the first allocation below low until some zone is above high. If it finds nothing
  * to free, again and again, it is left asleep until somebody else did.
@@ -283,17 +284,24 @@ static void scan_list(struct zone *z, enum lru_kind kind, unsigned long nr, stru
 	}
 }
 
+static unsigned long both_lists(const struct zone *z, enum lru_kind inactive)
+{
+	return READ_ONCE(z->lru.list[inactive].nr) +
+	       READ_ONCE(z->lru.list[inactive + LRU_ACTIVE].nr);
+}
+
 /* How many pages of an inactive list to look at. */
 static unsigned long scan_count(const struct zone *z, enum lru_kind kind, const struct scan *s)
 {
-	unsigned long nr =
-		READ_ONCE(z->lru.list[kind].nr) + READ_ONCE(z->lru.list[kind + LRU_ACTIVE].nr);
+	enum lru_kind other = LRU_INACTIVE_ANON + LRU_INACTIVE_FILE - kind;
+	unsigned long nr = both_lists(z, kind);
 	unsigned long share = kind == LRU_INACTIVE_ANON ? (unsigned long)sysctl_swappiness :
 							  200 - (unsigned long)sysctl_swappiness;
 
 	if (!may_swap(s)) /* then there is no choice */
 		share = kind == LRU_INACTIVE_ANON ? 0 : 200;
-	/* In the end all is looked at, but what the administrator has ruled out. */
+	else if (!share && both_lists(z, other) + READ_ONCE(z->nr_free) <= z->watermark[WMARK_HIGH])
+		share = 200; /* as on Linux: what is ruled out goes before a process does */
 	if (!share || !s->priority)
 		return share ? nr : 0;
 	return (nr >> s->priority) * share / 100;

@@ -559,6 +559,24 @@ static void *read_all(void *arg)
 	return (void *)(long)wrong(racing, 64, 35);
 }
 
+TEST(swappiness, "a process ended for vm.swappiness 0 although there is swap")
+{
+	pid_t pid;
+
+	swap_on();
+	ut_spew("/proc/sys/vm/swappiness", "0");
+	pid = CHILD({
+		size_t pages = (size_t)number("/proc/meminfo", "MemAvailable:") * 1024 / PAGE + 1500;
+		char *p = ut_map_alone(pages * PAGE);
+
+		fill(p, pages, 31);
+		CHECK_EQ(wrong(p, pages, 31), 0);
+	});
+	CHECK_EXIT(pid, 0);
+	ut_spew("/proc/sys/vm/swappiness", "60");
+	restore();
+}
+
 TEST(threads, "a page read twice, or half read, when threads want it at once")
 {
 	pthread_t t[4];
