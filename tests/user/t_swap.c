@@ -566,7 +566,8 @@ TEST(swappiness, "a process ended for vm.swappiness 0 although there is swap")
 	swap_on();
 	ut_spew("/proc/sys/vm/swappiness", "0");
 	pid = CHILD({
-		size_t pages = (size_t)number("/proc/meminfo", "MemAvailable:") * 1024 / PAGE + 1500;
+		size_t pages =
+			(size_t)number("/proc/meminfo", "MemAvailable:") * 1024 / PAGE + 1500;
 		char *p = ut_map_alone(pages * PAGE);
 
 		fill(p, pages, 31);
