@@ -63,6 +63,11 @@ def utest_words(options):
     return " ".join(words)
 
 
+def shortage_words(options):
+    """More data than memory, and the programs that show it; --long: 100,000 random steps."""
+    return "rdinit=/tests/run utest=programs,integrity" + (" integrity=100000" if options.long else "")
+
+
 def fuzz_words(options):
     calls, programs = (10000000, 12000) if options.long else (60000, 1500)
     return (f"rdinit=/tests/run utest=fuzz/calls,fuzz/elf quiet fuzz.seed={options.seed} fuzz.calls={calls} "
@@ -192,6 +197,8 @@ def all_groups():
         for name, mem in (("user", "512"), ("user-64M", "64"), ("user-16M", "16")):
             groups.append(Group(name, f"user suites, {mem} MiB", run_boot(utest_words),
                                 {"MEM": mem, "BUILD": "debug"}, ["debug"]))
+        groups.append(Group("shortage", "data and programs in 64 MiB of RAM and 192 of swap", run_boot(shortage_words),
+                            {"MEM": "64", "SWAP": "192"}, ["release"]))
         groups += smp_groups()
         groups.append(Group("fuzz", "random system calls and programs", run_boot(fuzz_words),
                             {"MEM": "256", "BUILD": "debug"}, ["debug"]))
@@ -358,7 +365,7 @@ def main():
         print("no such tests yet")
         return 1
     os.makedirs(os.path.join(ROOT, LOGS), exist_ok=True)
-    for name in ("MEM", "SMP", "ICOUNT", "APPEND", "ISO", "UEFI", "MACHINE", "BUILD", "INITRD"):
+    for name in ("MEM", "SWAP", "SMP", "ICOUNT", "APPEND", "ISO", "UEFI", "MACHINE", "BUILD", "INITRD"):
         os.environ.pop(name, None)
 
     built = {kind: build(kind) for kind in ("debug", "release", "iso", "clang", "cross")
