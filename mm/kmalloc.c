@@ -146,7 +146,8 @@ char *kstrdup(const char *s, gfp_t gfp)
 
 void *kvmalloc(size_t size, gfp_t gfp)
 {
-	void *p = kmalloc_at(size, gfp | (size > PAGE_SIZE ? __GFP_NOWARN : 0), CALLER);
+	gfp_t optional = size > PAGE_SIZE ? __GFP_NOWARN | __GFP_NORETRY : 0;
+	void *p = kmalloc_at(size, gfp | optional, CALLER);
 
 	if (p || size <= PAGE_SIZE || !(gfp & __GFP_DIRECT_RECLAIM))
 		return p;

@@ -263,7 +263,8 @@ TEST_MEM(exec_18, 48, "fork and exec that need more memory than the new program"
 	CHECK_EQ(p[0] + p[len - 1], 2);
 }
 
-TEST(cache_22, "the page cache: /proc/meminfo does not show a file, or drop_caches loses it")
+TEST_MEM(cache_22, 24,
+	 "the page cache: /proc/meminfo does not show a file, or drop_caches loses it")
 {
 	static char buf[1 << 16];
 	int fd = ut_file("f", NULL, 0);

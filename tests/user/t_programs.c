@@ -135,7 +135,7 @@ TEST_MEM(forkbomb, 24, "forkbomb: one that is not bounded, or not gone afterward
 	CHECK(strstr(text, "12 killed here, 0 were dead before; all are gone") != NULL);
 }
 
-TEST(overcommit, "overcommit: a mode that promises what it may not, or stays set")
+TEST_MEM(overcommit, 24, "overcommit: a mode that promises what it may not, or stays set")
 {
 	static const char mode[] = "/proc/sys/vm/overcommit_memory";
 	long was = number(mode, ""), limit, committed, all, granted = -1;
