@@ -348,10 +348,10 @@ TEST_MEM(in_the_kernel, 48,
 TEST_MEM(fork_bomb, 48, "processes that come faster than they are killed: a hang, or init gone")
 {
 	volatile size_t *words = shared_words();
-	size_t most = available() / (256 * 1024);
+	size_t most = 200,
+	       share = available() / 100 & -PAGE; /* so many would need all of it twice */
 	pid_t bomb;
 
-	/* One process of each ten keeps memory, the others fork on; no more than so many in all. */
 	bomb = CHILD({
 		OK(setpgid(0, 0));
 		set_adj(0);
@@ -360,7 +360,7 @@ TEST_MEM(fork_bomb, 48, "processes that come faster than they are killed: a hang
 				break;
 			if (fork() < 0)
 				ut_msleep(1);
-			touch(reserve(512 * 1024), 512 * 1024, NULL);
+			touch(reserve(share), share, NULL);
 		}
 		__atomic_add_fetch(&words[1], 1, __ATOMIC_SEQ_CST);
 		for (;;)
