@@ -3,7 +3,8 @@
  * The machine's other files: stat, uptime, loadavg, cpuinfo, version, interrupts, devices ...
  *
  * A CPU's time: what it was idle is measured, and the rest of its life is split between user mode and
- * kernel in the ratio in which the ticks found them.
+ * kernel in the ratio in which the ticks found them. The ratio moves, what was said does not go back: the
+ * last split is kept (shown_lock), and a later one adds to each part or leaves it.
  */
 #include <drivers/block/block.h>
 #include <fs/proc/proc.h>
@@ -26,22 +27,33 @@ struct cpu_times {
 	u64 user, system, idle; /* in ticks of 10 ms */
 };
 
+static spinlock_t shown_lock = SPINLOCK_INIT(LOCK_PROC);
+static struct cpu_times shown[NR_CPUS]; /* (shown_lock) in ns */
+
 static struct cpu_times cpu_times_of(unsigned int cpu)
 {
 	u64 total = (u64)ktime_get(), idle = min(cpu_idle_ns(cpu), total), busy = total - idle;
+	struct cpu_times *last = &shown[cpu];
 	u64 user, system;
 
 	cpu_busy_ns(cpu, &user, &system);
 	user /= TICK_NSEC;
 	system /= TICK_NSEC;
 	u64 sum = user + system;
-	u64 user_ns = sum ? busy / sum * user + busy % sum * user / sum : 0;
 
-	return (struct cpu_times){
-		.user = user_ns / TICK_NSEC,
-		.system = (busy - user_ns) / TICK_NSEC,
-		.idle = idle / TICK_NSEC,
+	spin_lock(&shown_lock);
+	busy = max(busy, last->user + last->system); /* another reader came later and was faster */
+	u64 user_ns = sum ? busy / sum * user + busy % sum * user / sum : 0;
+	last->user = min(max(user_ns, last->user), busy - last->system);
+	last->system = busy - last->user;
+	last->idle = max(idle, last->idle);
+	struct cpu_times t = {
+		.user = last->user / TICK_NSEC,
+		.system = last->system / TICK_NSEC,
+		.idle = last->idle / TICK_NSEC,
 	};
+	spin_unlock(&shown_lock);
+	return t;
 }
 
 static void show_cpu_times(struct seq_file *m, struct cpu_times t)

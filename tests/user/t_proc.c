@@ -203,6 +203,37 @@ TEST(stat, "/proc/stat: cpu lines, and counters that stand")
 	CHECK(value_of("processes") > forks);
 }
 
+/* Runs of 3 ms, of which the ticks see some, now in the program and now in the kernel. */
+static void work_a_little(int in_kernel)
+{
+	struct timespec start, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		for (volatile int i = 0; !in_kernel && i < 20000; i++)
+			;
+		for (int i = 0; in_kernel && i < 200; i++)
+			getppid();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec < 3000000);
+}
+
+TEST(stat_forward, "/proc/stat: a CPU's user, system or idle time that runs backwards")
+{
+	unsigned long was[5] = {0}, is[5];
+
+	for (int i = 0; i < 120; i++) {
+		work_a_little(i / 20 % 2);
+		ut_msleep(2);
+		slurp("/proc/stat");
+		REQUIRE(sscanf(text, "cpu %lu %lu %lu %lu %lu", &is[0], &is[1], &is[2], &is[3],
+			       &is[4]) == 5);
+		for (int k = 0; k < 4; k++)
+			CHECK(is[k] >= was[k]);
+		memcpy(was, is, sizeof(was));
+	}
+}
+
 TEST(small_files, "/proc/{uptime,loadavg,version,cmdline,filesystems,mounts}")
 {
 	check_every_line("/proc/uptime", "^[0-9]+\\.[0-9]{2} [0-9]+\\.[0-9]{2}$");
