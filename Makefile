@@ -228,7 +228,7 @@ iso: $(ISO_FILE)
 
 export O BUILD MEM SWAP SMP APPEND ISO UEFI MACHINE CPU ACCEL
 
-.PHONY: run debug test test-long mutants bench check format clean help
+.PHONY: run debug test test-long transcripts mutants bench check format clean help
 run: all $(if $(ISO)$(UEFI),iso)
 	@scripts/qemu run
 
@@ -241,6 +241,9 @@ test:
 
 test-long:
 	@scripts/test --long
+
+transcripts: all
+	@scripts/transcripts.py --write
 
 mutants:
 	@scripts/setup
@@ -267,6 +270,7 @@ help:
 	@echo '  test        all test groups (scripts/test --help for more)'
 	@echo '  test-long   the same with long random sequences'
 	@echo '  test-oracle the user tests on Linux 6.1 as well, compared (UTEST=mmap,fork)'
+	@echo '  transcripts docs/*.md: what the machine says, taken anew'
 	@echo '  mutants     the kernel with one mistake at a time: do the tests notice? (ONLY=NAME)'
 	@echo '  bench       what operations cost, in instructions'
 	@echo '  check       format, who includes whom, line budgets'

@@ -217,6 +217,8 @@ def all_groups():
                             run_boot(lambda options: "rdinit=/tests/run utest=procps"),
                             {"MEM": "128", "BUILD": "debug", "INITRD": os.path.join(OUT, "initramfs-procps.cpio")},
                             ["debug"]))
+    groups.append(Group("docs", "what the documentation's transcripts say comes",
+                        run_tap(["python3", "scripts/transcripts.py"]), {}, ["release"]))
     boot = testcases.run_dialogue(DIALOGUE) if have("fs/*.c") else run_line
     for name, what, environment, builds in (
             ("boot", "release build to the prompt", {}, ["release"]),
