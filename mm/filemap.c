@@ -31,9 +31,11 @@
  * reference. Memory for tree nodes is set aside before the lock is taken (radix.h).
  *
  * In place of a shmem page that is swapped out the tree holds a value, the entry of its slot. Lookups
- * that want the page bring it back first (swap_shmem.c); the others pass over it.
+ * that want the page bring it back first (swap_shmem.c); the others pass over it. In place of another
+ * file's page that reclaim took it may hold one, too, the page's shadow (workingset.c), which is no more
+ * than a remark: to lookups there is nothing.
  *
- * Simplified against Linux: no RCU, no large folios, no shadows yet. A file ends at 16 TiB, as struct
+ * Simplified against Linux: no RCU, no large folios. A file ends at 16 TiB, as struct
  * page's index has 32 bits.
  */
 #include <kernel/lib/bug.h>
@@ -67,6 +69,7 @@ static void node_free(struct radix_node *node)
 static const struct radix_tree_ops node_ops = {
 	.node_alloc = node_alloc,
 	.node_free = node_free,
+	.update = workingset_update_node,
 };
 
 void filemap_init(void)
@@ -196,6 +199,19 @@ static void become_cache_page(struct page *page, struct address_space *m, u64 in
 	get_page(page);
 }
 
+/* A shadow gives its place, and says where in its list the page belongs. */
+static int insert_locked(struct page *page, struct address_space *m, u64 index,
+			 struct radix_preload *pl)
+{
+	void *old = m->pages.nr_values && !m->shmem ? radix_lookup(&m->pages, index) : NULL;
+
+	if (!radix_is_value(old))
+		return radix_insert(&m->pages, index, page, pl);
+	workingset_refault(page, (u32)radix_to_value(old));
+	(void)radix_replace(&m->pages, index, page);
+	return 0;
+}
+
 static int insert_page(struct page *page, struct address_space *m, u64 index, gfp_t gfp)
 {
 	struct radix_preload pl = RADIX_PRELOAD_INIT;
@@ -203,7 +219,7 @@ static int insert_page(struct page *page, struct address_space *m, u64 index, gf
 
 	for (;;) {
 		spin_lock(&m->tree_lock);
-		err = radix_insert(&m->pages, index, page, &pl);
+		err = insert_locked(page, m, index, &pl);
 		if (!err) {
 			become_cache_page(page, m, index);
 			m->nrpages++;
@@ -241,11 +257,14 @@ int add_to_page_cache(struct page *page, struct address_space *m, u64 index, gfp
 	return 0;
 }
 
-/* PG_swapbacked stays: a pte that still maps the page is uncounted by it. */
-static void leave_cache(struct address_space *m, struct page *page)
+/* PG_swapbacked stays: a pte that still maps the page is uncounted by it. shadow: what stays, or 0. */
+static void leave_cache(struct address_space *m, struct page *page, u32 shadow)
 {
 	assert_spin_held(&m->tree_lock);
-	(void)radix_erase(&m->pages, page->index);
+	if (shadow)
+		(void)radix_replace(&m->pages, page->index, radix_mk_value(shadow));
+	else
+		(void)radix_erase(&m->pages, page->index);
 	WRITE_ONCE(page->owner, 0);
 	m->nrpages--;
 	if (TestClearPageDirty(page) && !m->shmem)
@@ -267,12 +286,12 @@ void delete_from_page_cache(struct page *page)
 
 	debug_assert(PageLocked(page) && m);
 	spin_lock(&m->tree_lock);
-	leave_cache(m, page);
+	leave_cache(m, page, 0);
 	spin_unlock(&m->tree_lock);
 	left_cache(m, page);
 }
 
-bool delete_unused_page(struct page *page)
+bool delete_unused_page(struct page *page, bool evicted)
 {
 	struct address_space *m = page_mapping(page);
 	bool unused;
@@ -281,7 +300,8 @@ bool delete_unused_page(struct page *page)
 	spin_lock(&m->tree_lock);
 	unused = atomic_read(&page->refcount) == 2 && !PageDirty(page) && !PageWriteback(page);
 	if (unused)
-		leave_cache(m, page);
+		leave_cache(m, page, evicted ? workingset_eviction(page) : 0);
+	m->shadowed |= unused && evicted;
 	spin_unlock(&m->tree_lock);
 	if (unused)
 		left_cache(m, page);
@@ -293,6 +313,8 @@ void delete_value_locked(struct address_space *m, u64 index)
 	swp_entry_t e = {(u32)radix_to_value(radix_erase(&m->pages, index))};
 
 	assert_spin_held(&m->tree_lock);
+	if (!m->shmem)
+		return; /* a shadow */
 	m->nrswapped--;
 	swap_free_page(e);
 	uncharge_page(m);

@@ -35,7 +35,8 @@ struct address_space {
 	struct rb_root i_mmap; /* (i_mmap_lock) interval tree of vmas, by pgoff */
 	const struct address_space_operations *ops; /* (c) */
 	loff_t size; /* of the file, bytes; written under the inode's lock, read freely */
-	bool shmem;  /* (c) swap-backed (tmpfs, shared anonymous): counts as Shmem */
+	bool shadowed; /* (t) it has, or had, shadows: its end has to wait for those who forget them */
+	bool shmem;    /* (c) swap-backed (tmpfs, shared anonymous): counts as Shmem */
 	atomic_t writable_maps; /* shared writable mappings; < 0: denied */
 	unsigned long
 		committed; /* pages promised for the whole object (shared anonymous memory), given
@@ -66,7 +67,7 @@ static inline void mapping_unmap_writable(struct address_space *m)
 /* Is there anything for truncate_all() to do? */
 static inline bool mapping_in_use(const struct address_space *m)
 {
-	return m->nrpages || m->committed || m->swapped.next;
+	return m->nrpages || m->committed || m->swapped.next || m->shadowed;
 }
 
 /* What mm knows of an open file; embedded in struct file. */
@@ -115,9 +116,11 @@ unsigned int filemap_get_cached(struct address_space *m, u64 first, unsigned int
 /* Removes a locked page: it is no file's any more. The caller keeps its own reference. */
 void delete_from_page_cache(struct page *page);
 /* The same for a page that is clean and that only the cache and the caller have a reference to: then
- * no pte has one either, and nobody gets one. False: it stays. */
-bool delete_unused_page(struct page *page);
-/* Erases the value at index: its slot and what the page was charged are given back. tree_lock held. */
+ * no pte has one either, and nobody gets one. False: it stays. evicted: for want of memory, so that a
+ * shadow takes its place. */
+bool delete_unused_page(struct page *page, bool evicted);
+/* Erases the value at index: of a slot, that and what the page was charged are given back. tree_lock
+ * held. */
 void delete_value_locked(struct address_space *m, u64 index);
 /* Marks a cached page dirty and counts it (a page that has left the cache: only the flag). Called under
  * a page-table lock, from fault.c and zap.c; takes tree_lock. */

@@ -343,6 +343,7 @@ static void activate_page(struct page *p)
 	if (flags & PG(lru))
 		link_locked(v, p, lru_kind_of(flags | PG(active)));
 	count_event(PGACTIVATE);
+	workingset_age();
 }
 
 void __mark_page_accessed(struct page *p)

@@ -115,6 +115,20 @@ static __always_inline void lru_del_freed(struct lru_run *r, const struct page *
 /* The inactive page has been written: reclaim looks at it next. */
 void lru_rotate(struct page *p);
 
+/* ---- refault distance (workingset.c) ---- */
+struct radix_node;
+struct radix_tree;
+/* A page is evicted: what is to stand in its place until it comes back, not 0. */
+u32 workingset_eviction(const struct page *page) __must_check;
+/* It is back: a new page, which belongs to its owner, but to no list yet. Any lock. */
+void workingset_refault(struct page *page, u32 shadow);
+void workingset_age(void); /* a page became active */
+/* The page cache's trees tell of leaves with shadows. tree_lock held. */
+void workingset_update_node(struct radix_tree *t, struct radix_node *leaf);
+/* Forgets the oldest shadows until no more leaves have nothing else than there are pages to eight of
+ * them (all: until there is none). No spinlock held. */
+void workingset_forget(bool all);
+
 unsigned long lru_pages(enum lru_kind kind); /* of all zones */
 void lruvec_init(struct lruvec *v);
 /* Whole-structure checker: links, counts, flags. */

@@ -90,8 +90,8 @@ enum page_flag {
 	PG_reserved, /* never handed out: kernel image, firmware, holes */
 	PG_head,     /* compound head: its order stands in the first tail page */
 	PG_tail,
-	PG_workingset,
-	PG_pending, /* on its way to an LRU list (lru.c) */
+	PG_workingset, /* was active once, before it was evicted or now */
+	PG_pending,    /* on its way to an LRU list (lru.c) */
 	NR_PAGE_FLAGS
 };
 /* flags: bits 0..24 page_flag, 25..26 zone, 27..28 node, 29..31 generation */
@@ -146,6 +146,7 @@ DEFINE_PAGE_FLAG(Vmalloc, PG_vmalloc)
 DEFINE_PAGE_FLAG(Reserved, PG_reserved)
 DEFINE_PAGE_FLAG(Head, PG_head)
 DEFINE_PAGE_FLAG(Tail, PG_tail)
+DEFINE_PAGE_FLAG(Workingset, PG_workingset)
 DEFINE_PAGE_FLAG(Pending, PG_pending)
 DEFINE_PAGE_FLAG(Reclaim, PG_reclaim)
 

@@ -12,8 +12,8 @@
  *	slot      0       1       2       3       4    ...
  *	       +-------+-------+-------+-------+-------+
  *	count  | bad   | 1     | 2     | 0     | 0     |	ptes and values that name it
- *	cached | -     | yes   | no    | yes   | no    |	is its page in memory too?
- *	       +-------+-------+-------+-------+-------+
+ *	cached | -     | yes   | no    | yes   | no    |	is its page in memory too? If not, and it was
+ *	       +-------+-------+-------+-------+-------+	evicted, its shadow (workingset.c)
  *	        header  in both on disk being   free
  *	                        shared  written or read in vain
  *
@@ -83,7 +83,8 @@ static void slot_use_locked(struct swap_area *a, u32 slot)
 
 static void slot_release_locked(struct swap_area *a, u32 slot)
 {
-	debug_assert(!a->count[slot] && !a->cached[slot]);
+	debug_assert(!a->count[slot]);
+	a->cached[slot] = 0;
 	if (--a->used[slot / SWAP_CLUSTER] == 0)
 		a->nr_empty++;
 	a->free++;
@@ -152,10 +153,10 @@ bool slot_alloc_locked(swp_entry_t *e)
 
 /* --- slots: counting ---- */
 
-void slot_uncache_locked(struct swap_area *a, u32 slot)
+void slot_uncache_locked(struct swap_area *a, u32 slot, u32 shadow)
 {
 	debug_assert(a->count[slot] & SLOT_CACHED);
-	a->cached[slot] = 0;
+	a->cached[slot] = shadow;
 	a->count[slot] &= (u16)~SLOT_CACHED;
 	if (!a->count[slot])
 		slot_release_locked(a, slot);
@@ -240,10 +241,10 @@ bool swap_next_cached(unsigned int area, u32 *slot, struct page **page)
 	*page = NULL;
 	spin_lock(&swap_lock);
 	a = areas[area];
-	for (u32 n = 0; a && n < SCAN && *slot < a->slots && !a->cached[*slot]; n++)
+	for (u32 n = 0; a && n < SCAN && *slot < a->slots && !(a->count[*slot] & SLOT_CACHED); n++)
 		++*slot;
 	more = a && *slot < a->slots;
-	if (more && a->cached[*slot]) {
+	if (more && a->count[*slot] & SLOT_CACHED) {
 		*page = pfn_to_page(a->cached[*slot]);
 		get_page(*page);
 	}

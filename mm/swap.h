@@ -49,6 +49,8 @@ void swap_free_page(swp_entry_t e);
 int add_to_swap(struct page *page) __must_check;
 /* The locked page leaves the cache, whatever names its slot. The caller has a reference of its own. */
 void delete_from_swap_cache(struct page *page);
+/* The same by reclaim: a shadow takes its place (workingset.c). */
+void evict_from_swap_cache(struct page *page);
 /* The same if nothing but the cache has the slot and the page is not being written: true. It is dirty
  * then. Locked. */
 bool try_to_free_swap(struct page *page);

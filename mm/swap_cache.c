@@ -55,13 +55,17 @@ int sysctl_page_cluster = 3;
 
 static void cache_add_locked(struct swap_area *a, u32 slot, struct page *page)
 {
-	debug_assert(PageLocked(page) && !PageSwapCache(page) && !a->cached[slot]);
+	u32 shadow = a->cached[slot];
+
+	debug_assert(PageLocked(page) && !PageSwapCache(page));
 	get_page(page);
 	a->count[slot] |= SLOT_CACHED;
 	a->cached[slot] = (u32)page_to_pfn(page);
 	page->swap = swp_entry(a->nr, slot).val;
 	__atomic_fetch_or(&page->flags, 1u << PG_swapcache | 1u << PG_swapbacked, __ATOMIC_RELEASE);
 	mod_vmstat(NR_SWAPCACHED, 1);
+	if (shadow)
+		workingset_refault(page, shadow);
 }
 
 int add_to_swap(struct page *page)
@@ -81,7 +85,7 @@ int add_to_swap(struct page *page)
 	return 0;
 }
 
-void delete_from_swap_cache(struct page *page)
+static void leave_cache(struct page *page, u32 shadow)
 {
 	swp_entry_t e = {page->swap};
 
@@ -89,10 +93,20 @@ void delete_from_swap_cache(struct page *page)
 	spin_lock(&swap_lock);
 	ClearPageSwapCache(page);
 	page->swap = 0;
-	slot_uncache_locked(swap_area_locked(e), swp_slot(e));
+	slot_uncache_locked(swap_area_locked(e), swp_slot(e), shadow);
 	spin_unlock(&swap_lock);
 	mod_vmstat(NR_SWAPCACHED, -1);
 	put_page(page);
+}
+
+void delete_from_swap_cache(struct page *page)
+{
+	leave_cache(page, 0);
+}
+
+void evict_from_swap_cache(struct page *page)
+{
+	leave_cache(page, workingset_eviction(page));
 }
 
 bool try_to_free_swap(struct page *page)
@@ -122,7 +136,7 @@ struct page *swap_cache_get(swp_entry_t e)
 
 	spin_lock(&swap_lock);
 	a = swap_area_locked(e);
-	if (a && a->cached[swp_slot(e)]) {
+	if (a && a->count[swp_slot(e)] & SLOT_CACHED) {
 		page = pfn_to_page(a->cached[swp_slot(e)]);
 		get_page(page);
 	}

@@ -24,7 +24,7 @@ struct swap_area {
 	u32 nr_empty;              /* (s) clusters without a used slot */
 	u32 cluster, next, end;    /* (s) allocation goes on in this cluster, at next */
 	u16 *count;                /* (s) a slot: SLOT_* */
-	u32 *cached;               /* (s) a slot: pfn of the cached page, or 0 */
+	u32 *cached;               /* (s) a slot: pfn of the cached page, else its shadow or 0 */
 	u16 *used;                 /* (s) a cluster: slots in use or bad */
 	struct list_head by_prio;  /* (s) */
 };
@@ -40,8 +40,8 @@ extern spinlock_t swap_lock;
 struct swap_area *swap_area_locked(swp_entry_t e);
 /* A slot that only the cache has from now on. False: there is none. */
 bool slot_alloc_locked(swp_entry_t *e);
-/* The cache lets go of it. */
-void slot_uncache_locked(struct swap_area *a, u32 slot);
+/* The cache lets go of it, and leaves a shadow (or 0). */
+void slot_uncache_locked(struct swap_area *a, u32 slot, u32 shadow);
 
 /* The page at *slot or the next one above it that is cached, referenced; after many that are not, NULL.
  * False: the area ends. */

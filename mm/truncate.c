@@ -146,7 +146,7 @@ static bool invalidate_page(struct address_space *m, struct page *page)
 
 	if (!trylock_page(page))
 		return false;
-	dropped = page_mapping(page) == m && delete_unused_page(page);
+	dropped = page_mapping(page) == m && delete_unused_page(page, false);
 	unlock_page(page);
 	return dropped;
 }
@@ -157,6 +157,7 @@ unsigned long invalidate_mapping(struct address_space *m)
 	unsigned long index = 0, dropped = 0;
 	unsigned int n;
 
+	debug_assert(!m->shmem); /* its values are data */
 	while ((n = take_batch(m, &index, ~0UL, pages))) {
 		for (unsigned int i = 0; i < n; i++) {
 			dropped += invalidate_page(m, pages[i]);

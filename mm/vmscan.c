@@ -153,8 +153,8 @@ static bool free_unmapped(struct page *page, const struct scan *s)
 	if (PageWriteback(page) || page_count(page) != 1 + cached)
 		goto keep;
 	if (PageSwapCache(page))
-		delete_from_swap_cache(page);
-	else if (cached && !delete_unused_page(page))
+		evict_from_swap_cache(page);
+	else if (cached && !delete_unused_page(page, !s->drop))
 		goto keep;
 	alone = page_count(page) == 1;
 	unlock_page(page);
@@ -190,6 +190,7 @@ static unsigned long shrink_batch(struct page **pages, unsigned int n, struct sc
 		if (v == PAGE_ACTIVATE && !PageActive(page)) {
 			SetPageActive(page);
 			count_event(PGACTIVATE);
+			workingset_age();
 		}
 		pages[kept++] = page;
 	}
@@ -241,6 +242,7 @@ void deactivate_pages(struct zone *z, enum lru_kind active, unsigned long nr)
 			if (refs && vm_flags & VM_EXEC && !PageSwapBacked(pages[i]))
 				continue;
 			ClearPageActive(pages[i]);
+			SetPageWorkingset(pages[i]);
 			count_event(PGDEACTIVATE);
 		}
 		unmap_batch_flush(&b);
@@ -351,6 +353,7 @@ static void shrink_zones(struct scan *s, unsigned int idx)
 		}
 		wait_for_io(s, s->freed == before);
 	}
+	workingset_forget(!s->freed);
 }
 
 /* ---- who reclaims ---- */
@@ -438,7 +441,7 @@ int kswapd(void *unused __unused)
 
 static bool drop_clean(struct page *page)
 {
-	const struct scan s = {}; /* no I/O */
+	const struct scan s = {.drop = true}; /* no I/O */
 	struct address_space *m;
 
 	if (!trylock_page(page))
@@ -484,5 +487,6 @@ unsigned long drop_clean_cache(void)
 	lru_add_drain_all();
 	for_each_zone(z)
 		freed += drop_list(z, LRU_INACTIVE_FILE) + drop_list(z, LRU_ACTIVE_FILE);
+	workingset_forget(true);
 	return freed;
 }

@@ -15,6 +15,7 @@ struct unmap_batch;
 struct scan {
 	gfp_t gfp;
 	bool kswapd;
+	bool drop; /* not for want of memory */
 	unsigned int
 		priority; /* a list's size >> priority is looked at: 12 at first, 0 is all of it */
 	unsigned long want;     /* pages: then it is enough */

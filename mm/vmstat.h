@@ -10,24 +10,32 @@
 
 /* Names as /proc/vmstat prints them, in Linux's order, those that Linux lacks last; X(id, "name").
  * Items of the whole machine, in pages. */
-#define VMSTAT_ITEMS(X)                                   \
-	X(NR_INACTIVE_ANON, "nr_inactive_anon")           \
-	X(NR_ACTIVE_ANON, "nr_active_anon")               \
-	X(NR_INACTIVE_FILE, "nr_inactive_file")           \
-	X(NR_ACTIVE_FILE, "nr_active_file")               \
-	X(NR_UNEVICTABLE, "nr_unevictable")               \
-	X(NR_MLOCK, "nr_mlock")                           \
-	X(NR_SLAB_RECLAIMABLE, "nr_slab_reclaimable")     \
-	X(NR_SLAB_UNRECLAIMABLE, "nr_slab_unreclaimable") \
-	X(NR_ANON_MAPPED, "nr_anon_pages")                \
-	X(NR_FILE_MAPPED, "nr_mapped")                    \
-	X(NR_FILE_PAGES, "nr_file_pages")                 \
-	X(NR_FILE_DIRTY, "nr_dirty")                      \
-	X(NR_WRITEBACK, "nr_writeback")                   \
-	X(NR_SHMEM, "nr_shmem")                           \
-	X(NR_KSTACK, "nr_kernel_stack")                   \
-	X(NR_PAGETABLE, "nr_page_table_pages")            \
-	X(NR_SWAPCACHED, "nr_swapcached")                 \
+#define VMSTAT_ITEMS(X)                                         \
+	X(NR_INACTIVE_ANON, "nr_inactive_anon")                 \
+	X(NR_ACTIVE_ANON, "nr_active_anon")                     \
+	X(NR_INACTIVE_FILE, "nr_inactive_file")                 \
+	X(NR_ACTIVE_FILE, "nr_active_file")                     \
+	X(NR_UNEVICTABLE, "nr_unevictable")                     \
+	X(NR_MLOCK, "nr_mlock")                                 \
+	X(NR_SLAB_RECLAIMABLE, "nr_slab_reclaimable")           \
+	X(NR_SLAB_UNRECLAIMABLE, "nr_slab_unreclaimable")       \
+	X(WORKINGSET_NODES, "workingset_nodes")                 \
+	X(WORKINGSET_REFAULT_ANON, "workingset_refault_anon")   \
+	X(WORKINGSET_REFAULT_FILE, "workingset_refault_file")   \
+	X(WORKINGSET_ACTIVATE_ANON, "workingset_activate_anon") \
+	X(WORKINGSET_ACTIVATE_FILE, "workingset_activate_file") \
+	X(WORKINGSET_RESTORE_ANON, "workingset_restore_anon")   \
+	X(WORKINGSET_RESTORE_FILE, "workingset_restore_file")   \
+	X(WORKINGSET_NODERECLAIM, "workingset_nodereclaim")     \
+	X(NR_ANON_MAPPED, "nr_anon_pages")                      \
+	X(NR_FILE_MAPPED, "nr_mapped")                          \
+	X(NR_FILE_PAGES, "nr_file_pages")                       \
+	X(NR_FILE_DIRTY, "nr_dirty")                            \
+	X(NR_WRITEBACK, "nr_writeback")                         \
+	X(NR_SHMEM, "nr_shmem")                                 \
+	X(NR_KSTACK, "nr_kernel_stack")                         \
+	X(NR_PAGETABLE, "nr_page_table_pages")                  \
+	X(NR_SWAPCACHED, "nr_swapcached")                       \
 	X(NR_VMALLOC, "nr_vmalloc")
 
 #define VMSTAT_EVENTS(X)                                             \

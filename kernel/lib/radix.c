@@ -20,7 +20,7 @@
  * a tag bit is set in an inner node exactly if the child's word is not 0; counts are right.
  *
  * Locking is the caller's (radix.h). Simplified against Linux's xarray: no entry without a node
- * (544 bytes for a file of one page), no multi-index entries, no lockless readers.
+ * (568 bytes for a file of one page), no multi-index entries, no lockless readers.
  */
 #include <kernel/lib/bug.h>
 #include <kernel/lib/errno.h>
@@ -177,6 +177,12 @@ void *radix_next_tagged(const struct radix_tree *t, unsigned long *index, enum r
 
 /* ---- insertion ---- */
 
+static void changed(struct radix_tree *t, struct radix_node *leaf)
+{
+	if ((leaf->nr_values || leaf->link.next) && t->ops->update)
+		t->ops->update(t, leaf);
+}
+
 /* The shift of a root that reaches index. */
 static unsigned int shift_for(unsigned long index)
 {
@@ -269,6 +275,7 @@ int radix_insert(struct radix_tree *t, unsigned long index, void *entry, struct 
 		node->nr_values++;
 		t->nr_values++;
 	}
+	changed(t, node);
 	return 0;
 }
 
@@ -284,6 +291,7 @@ void *radix_replace(struct radix_tree *t, unsigned long index, void *entry)
 	delta = (int)radix_is_value(entry) - (int)radix_is_value(old);
 	leaf->nr_values = (u8)(leaf->nr_values + delta);
 	t->nr_values += (unsigned long)(long)delta;
+	changed(t, leaf);
 	return old;
 }
 
@@ -386,10 +394,24 @@ void *radix_erase(struct radix_tree *t, unsigned long index)
 		leaf->nr_values--;
 		t->nr_values--;
 	}
+	changed(t, leaf);
 	if (!leaf->count)
 		free_empty(t, leaf);
 	shrink(t);
 	return old;
+}
+
+void radix_erase_leaf(struct radix_tree *t, struct radix_node *leaf)
+{
+	assert(!leaf->shift && leaf->count == leaf->nr_values);
+	for (int tag = 0; tag < RADIX_NR_TAGS; tag++)
+		assert(!leaf->tags[tag]);
+	t->nr_entries -= leaf->count;
+	t->nr_values -= leaf->count;
+	leaf->count = leaf->nr_values = 0;
+	changed(t, leaf);
+	free_empty(t, leaf);
+	shrink(t);
 }
 
 /* ---- checking ---- */

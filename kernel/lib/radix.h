@@ -26,6 +26,7 @@
  */
 #pragma once
 
+#include <kernel/lib/list.h>
 #include <kernel/lib/types.h>
 
 #define RADIX_SHIFT 6
@@ -43,6 +44,8 @@ struct radix_node {
 	u8 count;     /* slots in use */
 	u8 nr_values; /* leaf: of them, how many are values, not pointers */
 	struct radix_node *parent;
+	struct list_head link;   /* leaf: for the tree's owner; next NULL: unused */
+	struct radix_tree *tree; /* the same */
 	u64 tags[RADIX_NR_TAGS]; /* bit i: slot i, or something below it, has the tag */
 	void *slots[RADIX_SLOTS];
 };
@@ -51,6 +54,9 @@ struct radix_tree_ops {
 	/* A node, contents don't care, or NULL. */
 	struct radix_node *(*node_alloc)(gfp_t gfp);
 	void (*node_free)(struct radix_node *node);
+	/* A leaf that has values or is linked was changed, maybe emptied; under the tree's lock. May be
+	 * NULL. */
+	void (*update)(struct radix_tree *t, struct radix_node *leaf);
 };
 
 struct radix_tree {
@@ -108,6 +114,9 @@ int radix_insert(struct radix_tree *t, unsigned long index, void *entry,
 void *radix_replace(struct radix_tree *t, unsigned long index, void *entry);
 /* Removes and returns what was there, or NULL. Empty nodes are freed, the tree shrinks. */
 void *radix_erase(struct radix_tree *t, unsigned long index);
+
+/* The same for all of a leaf that has nothing but values, and no tag. */
+void radix_erase_leaf(struct radix_tree *t, struct radix_node *leaf);
 
 /* The first entry at *index or above, and its index; NULL if none. */
 void *radix_next(const struct radix_tree *t, unsigned long *index);

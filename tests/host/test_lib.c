@@ -157,7 +157,26 @@ static void node_free(struct radix_node *n)
 	live_nodes--;
 	free(n);
 }
-static const struct radix_tree_ops node_ops = {node_alloc, node_free};
+/* Linked: exactly the leaves with nothing but values. */
+static void node_update(struct radix_tree *t, struct radix_node *leaf)
+{
+	bool only = leaf->count && leaf->count == leaf->nr_values;
+
+	leaf->link.next = only ? &leaf->link : NULL;
+	leaf->tree = t;
+}
+static const struct radix_tree_ops node_ops = {node_alloc, node_free, node_update};
+
+static struct radix_node *leaf_of(const struct radix_tree *t, unsigned long index)
+{
+	struct radix_node *n = t->root;
+
+	if (n && n->shift < 58 && index >> n->shift >> RADIX_SHIFT)
+		return NULL;
+	while (n && n->shift)
+		n = n->slots[index >> n->shift & (RADIX_SLOTS - 1)];
+	return n;
+}
 
 static void *random_entry(void)
 {
@@ -211,6 +230,8 @@ static void check_radix(const struct radix_tree *t)
 				 model[k].entry && model[k].tag[tag]);
 		nr += model[k].entry != NULL;
 		values += radix_is_value(model[k].entry);
+		struct radix_node *leaf = leaf_of(t, model[k].index);
+		CHECK(!leaf || !leaf->link.next == (leaf->count != leaf->nr_values));
 	}
 	CHECK_EQ(t->nr_entries, nr);
 	CHECK_EQ(t->nr_values, values);
@@ -240,6 +261,16 @@ static void check_tagged(const struct radix_tree *t, enum radix_tag tag)
 	}
 }
 
+static void erase_leaf(struct radix_tree *t, struct radix_node *leaf, unsigned long at)
+{
+	if (!leaf || !leaf->link.next || leaf->tags[0] || leaf->tags[1])
+		return;
+	radix_erase_leaf(t, leaf);
+	for (int k = 0; k < KEYS; k++)
+		if (model[k].index / RADIX_SLOTS == at)
+			model[k].entry = NULL;
+}
+
 HOST_TEST(radix, random, "a lost entry, a wrong height or neighbour, a stale tag, a leaked node")
 {
 	static unsigned long keys[KEYS];
@@ -259,7 +290,7 @@ HOST_TEST(radix, random, "a lost entry, a wrong height or neighbour, a stale tag
 		void *e;
 
 		node_fail = n % 7 ? 0 : 3;
-		switch (rnd(6)) {
+		switch (rnd(7)) {
 		case 0:
 		case 1:
 			radix_put(&t, k);
@@ -282,6 +313,9 @@ HOST_TEST(radix, random, "a lost entry, a wrong height or neighbour, a stale tag
 		case 5:
 			radix_tag_clear(&t, model[k].index, tag);
 			model[k].tag[tag] = false;
+			break;
+		case 6:
+			erase_leaf(&t, leaf_of(&t, model[k].index), model[k].index / RADIX_SLOTS);
 			break;
 		}
 		if (!model[k].entry)

@@ -121,7 +121,8 @@ static void test_node_free(struct radix_node *node)
 	kfree(node);
 }
 
-static const struct radix_tree_ops test_radix_ops = {test_node_alloc, test_node_free};
+static const struct radix_tree_ops test_radix_ops = {.node_alloc = test_node_alloc,
+						     .node_free = test_node_free};
 
 static int radix_put(struct radix_tree *t, unsigned long index, void *entry)
 {

@@ -377,6 +377,139 @@ KTEST(reclaim, only_files, "clean pages of files kept for swappiness's sake, wit
 	sysctl_swappiness = before;
 }
 
+/* ---- refault distance ------------------------------------------------------------------------ */
+
+struct refaults {
+	unsigned long refault, activate, restore;
+};
+
+static struct refaults refaults(bool file)
+{
+	return (struct refaults){vmstat_item(WORKINGSET_REFAULT_ANON + file),
+				 vmstat_item(WORKINGSET_ACTIVATE_ANON + file),
+				 vmstat_item(WORKINGSET_RESTORE_ANON + file)};
+}
+
+static void expect_refaults(bool file, struct refaults before, unsigned long refault,
+			    unsigned long activate, unsigned long restore)
+{
+	struct refaults now = refaults(file);
+
+	EXPECT_EQ(now.refault - before.refault, refault);
+	EXPECT_EQ(now.activate - before.activate, activate);
+	EXPECT_EQ(now.restore - before.restore, restore);
+}
+
+/* Out, and after so many others that went, in again. */
+static void there_and_back(struct disk_file *d, u64 index, unsigned long others, bool active)
+{
+	struct page *page = disk_page(d, index), *around[4];
+
+	EXPECT_EQ(reclaim_one(page), 1);
+	EXPECT(!find_get_page(&d->m, index));
+	EXPECT(!find_lock_page(&d->m, index));
+	EXPECT_EQ(filemap_get_cached(&d->m, index, 1, around), 0);
+	while (others--)
+		workingset_age();
+	page = disk_page(d, index);
+	EXPECT_EQ(*(u8 *)page_address(page), d->disk[index]);
+	EXPECT_EQ(on_list(page), active ? LRU_ACTIVE_FILE : LRU_INACTIVE_FILE);
+	put_page(page);
+}
+
+KTEST(reclaim, refault, "a page that comes back soon is not kept, or one that comes back late is")
+{
+	struct disk_file *d = disk_new();
+	struct refaults before = refaults(true);
+	struct page *page;
+
+	CHECK(d);
+	for (u64 i = 0; i < 40; i++) {
+		page = disk_page(d, i);
+		mark_page_accessed(page);
+		mark_page_accessed(page);
+		put_page(page);
+	}
+	there_and_back(d, 50, 30, true);
+	expect_refaults(true, before, 1, 1, 0);
+	there_and_back(d, 51, lru_pages(LRU_ACTIVE_FILE) - 1, true);
+	there_and_back(d, 52, lru_pages(LRU_ACTIVE_FILE), false);
+	expect_refaults(true, before, 3, 2, 0);
+	/* One that had been active, and sunk. */
+	deactivate_pages(page_zone(page), LRU_ACTIVE_FILE, 1);
+	EXPECT(!PageActive(page = disk_page(d, 0)) && PageWorkingset(page));
+	put_page(page);
+	there_and_back(d, 0, 0, true);
+	expect_refaults(true, before, 4, 3, 1);
+	/* Nothing is remembered of what went for another reason. */
+	truncate_setsize(&d->m, 0);
+	EXPECT(radix_empty(&d->m.pages));
+	d->m.size = PAGES * PAGE_SIZE;
+	put_page(disk_page(d, 60));
+	drop_clean_cache();
+	EXPECT(radix_empty(&d->m.pages));
+	put_page(disk_page(d, 60));
+	EXPECT_EQ(invalidate_mapping(&d->m), 1);
+	EXPECT(radix_empty(&d->m.pages));
+	expect_refaults(true, before, 4, 3, 1);
+	disk_free(d);
+}
+
+static int zero_read(struct address_space *m __unused, struct page *page)
+{
+	clear_page(page_address(page));
+	SetPageUptodate(page);
+	return 0;
+}
+
+static const struct address_space_operations zero_ops = {.readpage = zero_read};
+
+/* n pages, a leaf of the tree each, read and evicted. */
+static void evict_sparse(struct disk_file *d, u64 n)
+{
+	for (u64 i = 0; i < n; i++) {
+		EXPECT_EQ(reclaim_one(disk_page(d, i * RADIX_SLOTS)), 1);
+		if (i % 64 == 0)
+			workingset_forget(false);
+	}
+}
+
+KTEST(reclaim, shadows, "shadows that pin memory, or are left when their file has gone")
+{
+	struct disk_file *d = disk_new(), *other = disk_new();
+	unsigned long max = 0, n;
+
+	CHECK(d && other);
+	for (u64 i = 0; i < PAGES; i++)
+		put_page(disk_page(other, i));
+	workingset_forget(true);
+	EXPECT_EQ(vmstat_item(WORKINGSET_NODES), 0);
+	mapping_init(&d->m, &zero_ops, NULL, false);
+	d->m.size = 1L << 40;
+	for (enum lru_kind kind = 0; kind < NR_LRU_KINDS; kind++)
+		max += lru_pages(kind) / 8;
+	evict_sparse(d, max + 100);
+	workingset_forget(false);
+	n = vmstat_item(WORKINGSET_NODES);
+	EXPECT(n > max / 2 && n <= max);
+	/* The oldest were forgotten, the newest not. */
+	EXPECT(!radix_lookup(&d->m.pages, 0));
+	EXPECT(radix_is_value(radix_lookup(&d->m.pages, (max + 99) * RADIX_SLOTS)));
+	/* A leaf with a page is not one that shadows pin. */
+	put_page(disk_page(d, (max + 99) * RADIX_SLOTS + 1));
+	EXPECT_EQ(vmstat_item(WORKINGSET_NODES), n - 1);
+	radix_check(&d->m.pages);
+	truncate_setsize(&d->m, 0);
+	EXPECT_EQ(vmstat_item(WORKINGSET_NODES), 0);
+	d->m.size = 1L << 40;
+	evict_sparse(d, 8);
+	EXPECT_EQ(vmstat_item(WORKINGSET_NODES), 8);
+	EXPECT(mapping_in_use(&d->m));
+	disk_free(d);
+	EXPECT_EQ(vmstat_item(WORKINGSET_NODES), 0);
+	disk_free(other);
+}
+
 /* ---- other CPUs -------------------------------------------------------------------------------- */
 
 /* Reads a user address from a CPU that has the space loaded; waits there for the next order without

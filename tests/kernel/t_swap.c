@@ -9,6 +9,7 @@
 #include <kernel/lib/string.h>
 #include <mm/filemap.h>
 #include <mm/gfp.h>
+#include <mm/lru.h>
 #include <mm/page.h>
 #include <mm/swap.h>
 #include <mm/vmstat.h>
@@ -256,6 +257,49 @@ KTEST(swap, round_trip, "bytes lost on the way to the device and back, or read m
 		swap_free_page(e[i]);
 	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
 	EXPECT(!swap_read(e[0], NULL));
+	CHECK_EQ(do_swapoff(b), 0);
+}
+
+KTEST(swap, refault, "a swapped page that comes back soon is not kept, or one never evicted is")
+{
+	struct block_device *b = disk();
+	unsigned long refault = vmstat_item(WORKINGSET_REFAULT_ANON);
+	unsigned long activate = vmstat_item(WORKINGSET_ACTIVATE_ANON);
+	struct page *page, *other;
+	swp_entry_t e;
+
+	if (!b)
+		return;
+	CHECK(on(b, SLOTS, 0, 0));
+	page = swapped_page();
+	other = alloc_page(GFP_KERNEL);
+	CHECK(page && other);
+	SetPageActive(other); /* whose place it might have had */
+	lru_add(other);
+	lru_add_drain_all();
+	e = entry_of(page);
+	for (int round = 0; round < 2; round++) {
+		EXPECT_EQ(swap_duplicate(e), 0);
+		lock_page(page);
+		EXPECT_EQ(swap_writepage(page), 0);
+		lock_page(page);
+		wait_on_page_writeback(page);
+		if (round) /* for another reason */
+			delete_from_swap_cache(page);
+		else
+			evict_from_swap_cache(page);
+		unlock_page(page);
+		put_page(page);
+		EXPECT(!swap_cache_get(e));
+		page = swap_read(e, NULL);
+		CHECK(!IS_ERR_OR_NULL(page));
+		EXPECT_EQ(PageActive(page), !round);
+		EXPECT_EQ(vmstat_item(WORKINGSET_REFAULT_ANON) - refault, 1);
+		EXPECT_EQ(vmstat_item(WORKINGSET_ACTIVATE_ANON) - activate, 1);
+		swap_free(e);
+	}
+	drop(page);
+	put_page(other);
 	CHECK_EQ(do_swapoff(b), 0);
 }
 
