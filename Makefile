@@ -243,6 +243,7 @@ test-long:
 	@scripts/test --long
 
 transcripts: all
+	@scripts/maps.py --write
 	@scripts/transcripts.py --write
 
 mutants:

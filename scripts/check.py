@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Checks that need no boot: format, layering, size budgets, house rules. Prints TAP.
 
-    check.py [NAME...]     driver format layers sizes headers syscalls mutants
+    check.py [NAME...]     driver format layers sizes headers syscalls proc docs mutants
 """
 
 import os
@@ -170,6 +170,34 @@ def check_proc():
     return [f"docs/proc.md: {name} is not in it" for name in sorted(missing)], None
 
 
+# A function's or label's definition begins a line.
+DEFINITION = re.compile(r"^(?:[A-Za-z_][\w \t*]*[ *])?(\w+)\([^;\n]*$|^#define (\w+)\(|^(\w+):|"
+                        r"^\tTRAP_ENTRY (\w+),", re.M)
+
+
+def check_docs():
+    """What README.md and docs/*.md name as `folder/file.c` or `function()` is there; `f()` in `file` is in it."""
+    defined = {}
+    for path in deps.sources():
+        with open(os.path.join(ROOT, path), errors="replace") as f:
+            defined[path] = {name for found in DEFINITION.findall(f.read()) for name in found if name}
+    known = {"malloc"}.union(*defined.values())
+    with open(os.path.join(ROOT, "kernel/syscall_list.h")) as f:
+        known |= set(re.findall(r"^(?:S|OLD)\(\d+, (\w+)", f.read(), re.M))
+    problems = []
+    texts = ["README.md"] + [f"docs/{n}" for n in sorted(os.listdir(os.path.join(ROOT, "docs"))) if n.endswith(".md")]
+    for name in texts:
+        with open(os.path.join(ROOT, name)) as f:
+            text = re.sub(r"^```.*?^```", "", f.read(), flags=re.M | re.S)
+        paths = re.findall(r"`([\w./-]+/[\w.-]+\.(?:[chS]|py|md))`", text)
+        links = [os.path.join(os.path.dirname(name), p) for p in re.findall(r"\]\(([\w./-]+)\)", text)]
+        problems += [f"{name}: there is no {p}" for p in paths + links if not os.path.exists(os.path.join(ROOT, p))]
+        problems += [f"{name}: there is no {f}()" for f in re.findall(r"`(\w+)\(\)`", text) if f not in known]
+        problems += [f"{name}: {f}() is not in {p}" for f, p in re.findall(r"`(\w+)\(\)`\s+in\s+`([\w./-]+)`", text)
+                     if f not in defined.get(p, ())]
+    return sorted(set(problems)), None
+
+
 def check_mutants():
     """Each patch of tests/mutants still applies."""
     done = subprocess.run([os.path.join(ROOT, "scripts/mutants"), "--check"], stdout=subprocess.PIPE,
@@ -179,7 +207,7 @@ def check_mutants():
 
 CHECKS = [("driver", check_driver), ("format", check_format), ("layers", check_layers), ("sizes", check_sizes),
           ("headers", check_headers), ("syscalls", check_syscalls), ("proc", check_proc),
-          ("mutants", check_mutants)]
+          ("docs", check_docs), ("mutants", check_mutants)]
 
 
 def main():

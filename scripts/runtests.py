@@ -219,6 +219,8 @@ def all_groups():
                             ["debug"]))
     groups.append(Group("docs", "what the documentation's transcripts say comes",
                         run_tap(["python3", "scripts/transcripts.py"]), {}, ["release"]))
+    groups.append(Group("maps", "docs/layout.md's maps are what constants and page tables say",
+                        run_tap(["python3", "scripts/maps.py"]), {}, ["release"]))
     boot = testcases.run_dialogue(DIALOGUE) if have("fs/*.c") else run_line
     for name, what, environment, builds in (
             ("boot", "release build to the prompt", {}, ["release"]),

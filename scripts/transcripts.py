@@ -38,13 +38,13 @@ SILENCE = 100
 class Machine:
     """One boot to the prompt."""
 
-    count = 0
+    name, count = "transcripts", 0
 
     def __init__(self, variables):
         Machine.count += 1
         words = "rdinit=/init " + variables.pop("APPEND", "")
         os.makedirs(os.path.join(ROOT, LOGS), exist_ok=True)
-        log = os.path.join(ROOT, LOGS, f"transcripts.{Machine.count}.log")
+        log = os.path.join(ROOT, LOGS, f"{Machine.name}.{Machine.count}.log")
         self.process = Process(["scripts/qemu", "test"], {"SEED": "1", **variables, "APPEND": words}, log)
         self.wait()
         self.type("stty cols 300")  # or the shell would break long lines
@@ -94,6 +94,8 @@ def pieces(lines):
 
 
 def kind(line):
+    if re.fullmatch(r"[.TSkvafsKR ]{64,}", line):
+        return "FRAMES"  # of /proc/octavo/frames
     line = re.sub(r"[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+", "FUNCTION", line.strip())
     line = re.sub(r"\b[0-9a-f-]{8,}\b|-?\b\d+(\.\d+)?|0x[0-9a-f]+", "#", line)
     line = re.sub(r"(#\*#kB)( \([A-Z]+\))?", "BLOCKS", line)  # of free memory, by migrate type
