@@ -163,6 +163,14 @@ $(U)/tests/%: tests/user/%.c $(ULIB_OBJ) $(U)/flags
 $(U)/tests/fuzz/%: tests/fuzz/%.c $(ULIB_OBJ) $(U)/flags
 	$(user_test)
 
+# The programs that measure share a library, and have an image of their own.
+BENCH_BIN := $(U)/bench/bench
+BENCH_LIB := tests/bench/lib.c
+$(U)/bench/%: tests/bench/%.c $(BENCH_LIB) tests/bench/bench.h $(U)/flags
+	@mkdir -p $(@D)
+	$(call say,USER,$<)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) $< $(BENCH_LIB) -o $@
+
 # What goes into the image is stripped; gdb reads the originals.
 $(U)/image/%: $(U)/%
 	@mkdir -p $(@D)
@@ -199,8 +207,12 @@ $(IMAGES): $(USER_IMAGE) $(ROOTFS) scripts/mkcpio.py $(O)/initramfs.list
 	$(Q)$(PYTHON) scripts/mkcpio.py -o $@ --busybox $(BUSYBOX) \
 		$(foreach f,$(USER_IMAGE),$(f)=$(f:$(U)/image%=%)) $(EXTRA) --tree rootfs
 
+$(O)/bench.cpio: $(BENCH_BIN:$(U)/%=$(U)/image/%) scripts/mkcpio.py
+	$(call say,CPIO,$@)
+	$(Q)$(PYTHON) scripts/mkcpio.py -o $@ $(foreach f,$(filter $(U)/%,$^),$(f)=/$(notdir $(f)))
+
 .PHONY: initramfs
-initramfs: $(IMAGES) $(PROCPS_IMAGE)
+initramfs: $(IMAGES) $(PROCPS_IMAGE) $(O)/bench.cpio
 
 # ---------------------------------------------------------------------------- image
 
@@ -228,7 +240,7 @@ iso: $(ISO_FILE)
 
 export O BUILD MEM SWAP SMP APPEND ISO UEFI MACHINE CPU ACCEL
 
-.PHONY: run debug test test-long transcripts mutants bench check format clean help
+.PHONY: run debug test test-long transcripts mutants bench bench-linux profile check format clean help
 run: all $(if $(ISO)$(UEFI),iso)
 	@scripts/qemu run
 
@@ -250,8 +262,15 @@ mutants:
 	@scripts/setup
 	@scripts/mutants $(if $(ONLY),--only $(ONLY))
 
+# BENCH_ARGS=--wall, OPS="null_syscall ..."
 bench: all
-	@scripts/qemu bench || [ $$? -eq 33 ] # the guest's own success
+	@scripts/bench $(BENCH_ARGS) $(OPS)
+
+bench-linux: all
+	@scripts/bench --linux $(BENCH_ARGS) $(OPS)
+
+profile: all
+	@scripts/profile $(OP)
 
 check:
 	@$(PYTHON) scripts/check.py
@@ -273,7 +292,9 @@ help:
 	@echo '  test-oracle the user tests on Linux 6.1 as well, compared (UTEST=mmap,fork)'
 	@echo '  transcripts docs/*.md: what the machine says, taken anew'
 	@echo '  mutants     the kernel with one mistake at a time: do the tests notice? (ONLY=NAME)'
-	@echo '  bench       what operations cost, in instructions'
+	@echo '  bench       what operations cost, in instructions (OPS=)'
+	@echo '  bench-linux the same program on Linux 6.1 as well'
+	@echo '  profile     instructions per function of one operation (OP=)'
 	@echo '  check       format, who includes whom, line budgets'
 	@echo '  format      reformat the sources'
 	@echo '  user, initramfs, clean'

@@ -24,7 +24,7 @@ BUDGETS = [("mm", ["mm"], 13000), ("rest of the kernel", ["boot", "kernel", "fs"
 
 def c_files():
     files = [p for p in deps.sources() if not p.endswith(".S")]
-    for tests in ("tests/host", "tests/fuzz"):
+    for tests in ("tests/host", "tests/fuzz", "tests/bench"):
         for folder, _, names in os.walk(os.path.join(ROOT, tests)):
             files += [os.path.relpath(os.path.join(folder, n), ROOT) for n in names if n.endswith((".c", ".h"))]
     return sorted(set(files))

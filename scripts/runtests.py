@@ -237,6 +237,8 @@ def all_groups():
               {"ISO": TEST_ISO, "UEFI": "1"}, ["iso"], True),
     ]
     groups += [
+        Group("bench", "no operation costs over 3 % more than tests/bench/expected.tsv",
+              run_tap(["scripts/bench", "--check"]), {}, ["release"]),
         Group("boot-64G", "64 GiB, of which the host has few", testcases.run_sparse, {}, ["release"], True),
         Group("boot-clang", "the kernel as clang builds it", boot, {"O": CLANG}, ["clang"], True),
         Group("boot-cross", "the kernel as x86_64-elf-gcc builds it", boot, {"O": CROSS}, ["cross"], True),
