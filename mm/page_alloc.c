@@ -64,12 +64,13 @@ void bad_page(const struct page *p, const char *what)
 
 /* ---- one zone ---- */
 
-/* Would taking 2^order pages leave the zone above its mark? idx: the zone that the request names. */
+/* Would taking 2^order pages leave the zone above its mark, if it had `more` pages free than it has? idx:
+ * the zone that the request names. */
 static bool watermark_ok(const struct zone *z, unsigned int order, unsigned int idx,
-			 unsigned int flags)
+			 unsigned int flags, unsigned long more)
 {
 	unsigned int wmark = flags & ALLOC_WMARK_MASK;
-	long free = READ_ONCE(z->nr_free) - ((1L << order) - 1);
+	long free = READ_ONCE(z->nr_free) + more - ((1L << order) - 1);
 	long mark = 0;
 
 	if (wmark != ALLOC_NO_WATERMARKS) {
@@ -434,7 +435,7 @@ static struct page *alloc_from_zones(gfp_t gfp, unsigned int order, unsigned int
 		/* What is on a list is no longer counted as free. */
 		if (order == 0)
 			p = pcp_alloc(z, mt, false, flags);
-		if (!p && watermark_ok(z, order, idx, flags))
+		if (!p && watermark_ok(z, order, idx, flags, 0))
 			p = zone_alloc(z, order, mt, flags);
 		if (p)
 			return p;
@@ -456,9 +457,8 @@ static void warn_alloc_failed(gfp_t gfp, unsigned int order)
 		order, gfp, gfp_names(gfp, names));
 }
 
-/* Enough that several threads which take what one has reclaimed all get their turn; few enough that
- * a request which cannot be met soon ends here, or with the OOM killer. */
-#define MAX_RECLAIM_RETRIES 8
+/* Rounds of reclaim that may be in vain before somebody is killed. Linux's number. */
+#define MAX_RECLAIM_RETRIES 16
 
 static unsigned int slow_alloc_flags(gfp_t gfp, unsigned int order)
 {
@@ -477,16 +477,34 @@ static unsigned int slow_alloc_flags(gfp_t gfp, unsigned int order)
 	return flags;
 }
 
-/* Reclaim is at its end. Linux's rules: a kill does not help for large blocks and low memory, and is not
- * wanted where the caller has another way. *again: somebody is giving memory up. */
+/* Another round of reclaim, rather than a kill? As long as all that could be reclaimed would suffice. A
+ * large block may never come of it, so there each round is one in vain. */
+static bool should_retry(gfp_t gfp, unsigned int order, bool progress, unsigned int *in_vain)
+{
+	unsigned int idx = gfp_zone_idx(gfp);
+
+	*in_vain = progress && !order ? 0 : *in_vain + 1;
+	if (*in_vain > MAX_RECLAIM_RETRIES)
+		return false;
+	for (unsigned int i = idx + 1; i-- > 0;) {
+		struct zone *z = &node_data[0].zones[i];
+
+		if (zone_populated(z) &&
+		    watermark_ok(z, 0, idx, slow_alloc_flags(gfp, 0), zone_reclaimable_pages(z)))
+			return true;
+	}
+	return false;
+}
+
+/* Reclaim is at its end. A kill does not help low memory, and who is to die has had his reserves.
+ * *again: somebody is giving memory up. */
 static struct page *alloc_may_oom(gfp_t gfp, unsigned int order, bool *again)
 {
 	const struct thread *t = current_thread();
 	struct page *p;
 
 	*again = false;
-	if (order > PAGE_ALLOC_COSTLY_ORDER || gfp & (__GFP_NORETRY | __GFP_DMA | __GFP_DMA32) ||
-	    (t && READ_ONCE(t->oom_victim)))
+	if (gfp & (__GFP_DMA | __GFP_DMA32) || (t && READ_ONCE(t->oom_victim)))
 		return NULL;
 	*again = true;
 	if (!oom_trylock()) {
@@ -503,35 +521,56 @@ static struct page *alloc_may_oom(gfp_t gfp, unsigned int order, bool *again)
 	return p;
 }
 
+/* One round. What it freed may lie on the list of some CPU, or be set aside. */
+static struct page *alloc_reclaim(gfp_t gfp, unsigned int order, bool *progress)
+{
+	struct page *p;
+
+	*progress = reclaim_pages(gfp, order);
+	p = alloc_from_zones(gfp, order, slow_alloc_flags(gfp, order));
+	if (p)
+		return p;
+	*progress |= unreserve_highatomic(gfp_migratetype(gfp));
+	drain_all_pages();
+	return alloc_from_zones(gfp, order, slow_alloc_flags(gfp, order));
+}
+
+/* By reclaim, and then by a kill; large blocks, and requests that have another way, do without. */
+static struct page *alloc_wait(gfp_t gfp, unsigned int order)
+{
+	bool once = order > PAGE_ALLOC_COSTLY_ORDER || gfp & __GFP_NORETRY, progress, again = true;
+	unsigned int in_vain = 0;
+	struct page *p;
+
+	while (!(p = alloc_reclaim(gfp, order, &progress)) && again && !once) {
+		cond_resched();
+		if (should_retry(gfp, order, progress, &in_vain))
+			continue;
+		in_vain = 0;
+		p = alloc_may_oom(gfp, order, &again);
+		if (p)
+			break;
+	}
+	return p;
+}
+
 static __noinline struct page *alloc_slow(gfp_t gfp, unsigned int order)
 {
 	const struct thread *t = current_thread();
 	struct page *p = alloc_from_zones(gfp, order, WMARK_LOW);
-	bool again = true;
 
 	if (!p) {
 		if (gfp & __GFP_KSWAPD_RECLAIM)
 			wakeup_kswapd();
 		p = alloc_from_zones(gfp, order, slow_alloc_flags(gfp, order));
 	}
-	if (p || !(gfp & __GFP_DIRECT_RECLAIM) || (t && t->flags & THREAD_MEMALLOC))
-		goto out;
-	if (t && t->flags & THREAD_NOIO)
-		gfp &= ~(__GFP_IO | __GFP_FS);
-	if (t && t->flags & THREAD_NOFS)
-		gfp &= ~__GFP_FS;
-	for (int i = 0; !p && again;) {
-		unsigned long progress = reclaim_pages(gfp, order);
-
-		if (unreserve_highatomic(gfp_migratetype(gfp)))
-			progress++;
-		p = alloc_from_zones(gfp, order, slow_alloc_flags(gfp, order));
-		if (p || (progress && !(gfp & __GFP_NORETRY) && ++i < MAX_RECLAIM_RETRIES))
-			continue;
-		p = alloc_may_oom(gfp, order, &again);
-		i = 0;
+	if (!p && gfp & __GFP_DIRECT_RECLAIM && !(t && t->flags & THREAD_MEMALLOC)) {
+		if (t && t->flags & THREAD_NOIO)
+			gfp &= ~(__GFP_IO | __GFP_FS);
+		if (t && t->flags & THREAD_NOFS)
+			gfp &= ~__GFP_FS;
+		p = alloc_wait(gfp, order);
 	}
-out:
 	if (!p)
 		warn_alloc_failed(gfp, order);
 	return p ? prep_block(p, order, gfp) : NULL;

@@ -9,6 +9,7 @@
 #include <mm/gfp.h>
 #include <mm/lru.h>
 #include <mm/section.h>
+#include <mm/vmstat.h>
 
 #define MAX_NUMNODES 1
 #define NR_ORDERS    (MAX_ORDER + 1)
@@ -46,6 +47,7 @@ struct zone {
 	unsigned long watermark[NR_WMARK];          /* (z) pages */
 	unsigned long lowmem_reserve[MAX_NR_ZONES]; /* (z) pages kept from requests for zone [i] */
 	unsigned long nr_highatomic;                /* (z) pages in highatomic pageblocks */
+	atomic_long_t write_pending;                /* (a) dirty pages of files, pages under I/O */
 	unsigned int pcp_batch, pcp_high;           /* (z) pages, per list */
 	struct free_area free_area[NR_ORDERS];
 	struct lruvec lru;
@@ -89,6 +91,13 @@ struct per_cpu_pages {
 };
 DECLARE_PER_CPU(struct per_cpu_pages, pcp_pages[MAX_NR_ZONES]);
 
+/* NR_FILE_DIRTY or NR_WRITEBACK, and the zone's share of them. */
+static inline void mod_write_pending(const struct page *p, enum vmstat_item i, long n)
+{
+	mod_vmstat(i, n);
+	atomic_long_add(n, &page_zone(p)->write_pending);
+}
+
 /* ---- tunables of /proc/sys/vm; after a change call setup_per_zone_wmarks() ---- */
 extern unsigned long sysctl_min_free_kbytes;
 extern unsigned int sysctl_watermark_scale_factor;
@@ -103,6 +112,8 @@ unsigned long free_reserved_area(paddr_t start, paddr_t end);
 /* The place of reclaim: frees what can be freed for an allocation that failed; returns pages
  * freed. May sleep. */
 unsigned long reclaim_pages(gfp_t gfp, unsigned int order);
+/* All that it might free, were it worth the trouble. */
+unsigned long zone_reclaimable_pages(const struct zone *z);
 
 /* ---- what /proc/{buddyinfo,zoneinfo,pagetypeinfo} print; pages unless said otherwise ---- */
 struct zone_info {
@@ -115,6 +126,8 @@ struct zone_info {
 	unsigned long nr_free_mt[NR_ORDERS][MIGRATE_TYPES]; /* blocks */
 	unsigned long pageblocks[MIGRATE_TYPES];            /* pageblocks */
 	unsigned long nr_highatomic;
+	unsigned long lru[NR_LRU_KINDS]; /* pages on each list */
+	unsigned long write_pending;
 	unsigned long
 		deferred; /* pages whose struct page is not written yet; in free and nr_free[10] */
 	unsigned int nr_cpus, pcp_high, pcp_batch;

@@ -363,6 +363,12 @@ static unsigned int kswapd_failures; /* times in a row that it freed nothing */
 static DEFINE_WAIT_QUEUE(kswapd_wait);
 #define MAX_KSWAPD_FAILURES 16 /* Linux's */
 
+unsigned long zone_reclaimable_pages(const struct zone *z)
+{
+	return both_lists(z, LRU_INACTIVE_FILE) +
+	       (nr_swap_pages() ? both_lists(z, LRU_INACTIVE_ANON) : 0);
+}
+
 unsigned long reclaim_pages(gfp_t gfp, unsigned int order)
 {
 	struct scan s = {.gfp = gfp, .want = max((unsigned long)RECLAIM_BATCH, 1UL << order)};
@@ -381,14 +387,17 @@ unsigned long reclaim_pages(gfp_t gfp, unsigned int order)
 		s.freed += slab_shrink_all();
 	if (s.freed)
 		WRITE_ONCE(kswapd_failures, 0);
-	if (order || s.freed < s.want)
-		drain_all_pages();
 	return s.freed;
+}
+
+bool kswapd_gave_up(void)
+{
+	return READ_ONCE(kswapd_failures) >= MAX_KSWAPD_FAILURES;
 }
 
 void wakeup_kswapd(void)
 {
-	if (READ_ONCE(kswapd_wanted) || READ_ONCE(kswapd_failures) >= MAX_KSWAPD_FAILURES)
+	if (READ_ONCE(kswapd_wanted) || kswapd_gave_up())
 		return;
 	WRITE_ONCE(kswapd_wanted, true);
 	wake_up(&kswapd_wait);
@@ -425,7 +434,7 @@ int kswapd(void *unused __unused)
 	for (;;) {
 		wait_event(kswapd_wait, READ_ONCE(kswapd_wanted));
 		count_event(PAGEOUTRUN);
-		while (!balanced() && kswapd_failures < MAX_KSWAPD_FAILURES) {
+		while (!balanced() && !kswapd_gave_up()) {
 			if (kswapd_round())
 				WRITE_ONCE(kswapd_failures, 0);
 			else

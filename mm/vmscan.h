@@ -55,4 +55,5 @@ int reclaim_policy_set(const char *name) __must_check; /* 0 or -EINVAL */
 /* One isolated page after the other goes, if it can: those that stay are put back. How many went. */
 unsigned long reclaim_isolated(struct page **pages, unsigned int n);
 void wakeup_kswapd(void); /* memory is below the low mark. No lock of class WAITQ or later is held */
-int kswapd(void *unused); /* a thread's main function */
+bool kswapd_gave_up(void); /* it frees nothing, and waits until somebody else does */
+int kswapd(void *unused);  /* a thread's main function */

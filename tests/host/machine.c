@@ -33,10 +33,12 @@ __weak unsigned long drop_clean_cache(void)
 
 __weak unsigned long reclaim_pages(gfp_t gfp __unused, unsigned int order __unused)
 {
-	unsigned long freed = slab_shrink_all();
+	return slab_shrink_all();
+}
 
-	drain_all_pages();
-	return freed;
+__weak unsigned long zone_reclaimable_pages(const struct zone *z __unused)
+{
+	return 0;
 }
 
 __weak void wakeup_kswapd(void)
