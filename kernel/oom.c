@@ -119,7 +119,7 @@ static void show_self(void)
 {
 	pr_warn("CPU: %u PID: %d Comm: %s Not tainted %s\n", smp_processor_id(), current->pid,
 		current->thread.comm, UTS_RELEASE);
-	dump_stack();
+	dump_stack(LOG_WARNING);
 }
 
 void oom_init(void)

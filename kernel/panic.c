@@ -82,7 +82,7 @@ static bool is_entry_text(u64 addr)
 
 /* A leaf function has no frame of its own, so the chain passes its caller by; the return address is
  * then on top of the stack, at sp (0: not known). */
-static void show_possible_caller(u64 sp, u64 rbp)
+static void show_possible_caller(enum log_level level, u64 sp, u64 rbp)
 {
 	u64 word, caller = 0;
 
@@ -90,27 +90,27 @@ static void show_possible_caller(u64 sp, u64 rbp)
 	    !is_kernel_text(word))
 		return;
 	if (copy_from_kernel_nofault(&caller, (void *)(rbp + 8), sizeof(caller)) || caller != word)
-		pr_emerg(" ? %pS\n", (void *)(word - 1));
+		printk(level, " ? %pS\n", (void *)(word - 1));
 }
 
-static void show_interrupted(const struct trapframe *at)
+static void show_interrupted(enum log_level level, const struct trapframe *at)
 {
 	struct trapframe tf;
 
 	if (copy_from_kernel_nofault(&tf, at, sizeof(tf)) || !is_kernel_text(tf.rip))
 		return;
-	pr_emerg(" %pS\n", (void *)tf.rip);
-	show_possible_caller(tf.rsp, tf.rbp);
+	printk(level, " %pS\n", (void *)tf.rip);
+	show_possible_caller(level, tf.rsp, tf.rbp);
 }
 
-static void backtrace(unsigned int cpu, u64 rip, u64 rbp, u64 sp)
+static void backtrace(enum log_level level, unsigned int cpu, u64 rip, u64 rbp, u64 sp)
 {
 	struct stack_range stack;
 
-	pr_emerg("Call Trace:\n");
+	printk(level, "Call Trace:\n");
 	if (is_kernel_text(rip))
-		pr_emerg(" %pS\n", (void *)rip);
-	show_possible_caller(sp, rbp);
+		printk(level, " %pS\n", (void *)rip);
+	show_possible_caller(level, sp, rbp);
 	for (int i = 0; i < MAX_FRAMES; i++) {
 		u64 frame[2]; /* saved rbp, return address */
 
@@ -120,10 +120,10 @@ static void backtrace(unsigned int cpu, u64 rip, u64 rbp, u64 sp)
 		if (!is_kernel_text(frame[1]))
 			break;
 		/* The call, not what follows it: that may be another function. */
-		pr_emerg(" %pS\n", (void *)(frame[1] - 1));
+		printk(level, " %pS\n", (void *)(frame[1] - 1));
 		/* What was interrupted: entry.S called with the frame on top of the stack. */
 		if (is_entry_text(frame[1]))
-			show_interrupted((const struct trapframe *)(rbp + sizeof(frame)));
+			show_interrupted(level, (const struct trapframe *)(rbp + sizeof(frame)));
 		/* On the same stack only upwards; from an IST stack to another once. */
 		if (frame[0] <= rbp && frame[0] >= stack.lo)
 			break;
@@ -131,10 +131,10 @@ static void backtrace(unsigned int cpu, u64 rip, u64 rbp, u64 sp)
 	}
 }
 
-void __noinline dump_stack(void)
+void __noinline dump_stack(enum log_level level)
 {
 	/* The caller's frame: this one's may be gone when backtrace() reads it. */
-	backtrace(smp_processor_id(), (u64)__builtin_return_address(0),
+	backtrace(level, smp_processor_id(), (u64)__builtin_return_address(0),
 		  *(u64 *)__builtin_frame_address(0), 0);
 }
 
@@ -194,7 +194,7 @@ void show_cpu(unsigned int cpu, const struct trapframe *tf)
 {
 	show_place(cpu, tf);
 	if (tf && !user_mode(tf))
-		backtrace(cpu, tf->rip, tf->rbp, tf->rsp);
+		backtrace(LOG_EMERG, cpu, tf->rip, tf->rbp, tf->rsp);
 }
 
 void show_regs(const struct trapframe *tf)
@@ -213,7 +213,7 @@ void show_regs(const struct trapframe *tf)
 		return;
 	show_code(tf);
 	show_stack(tf->rsp);
-	backtrace(smp_processor_id(), tf->rip, tf->rbp, tf->rsp);
+	backtrace(LOG_EMERG, smp_processor_id(), tf->rip, tf->rbp, tf->rsp);
 }
 
 /* ---- page tables ---- */
@@ -334,7 +334,7 @@ static void __noreturn vpanic(const char *fmt, va_list ap, bool trace)
 	vscnprintf(text, sizeof(text), fmt, ap);
 	pr_emerg("Kernel panic - not syncing: %s\n", text);
 	if (trace)
-		dump_stack();
+		dump_stack(LOG_EMERG);
 	for_each_cpu(cpu)
 		if (cpu != smp_processor_id())
 			show_cpu(cpu, cpu_frame(cpu));
@@ -412,7 +412,7 @@ void warn_slow(const char *file, int line, const char *fmt, ...)
 	va_end(ap);
 	pr_warn("------------[ cut here ]------------\n");
 	pr_warn("WARNING: at %s:%d: %s\n", file, line, text);
-	dump_stack();
+	dump_stack(LOG_WARNING);
 	pr_warn("---[ end trace ]---\n");
 	if (under_test())
 		panic("WARNING under test");

@@ -2,6 +2,7 @@
 /* Exceptions, and what the kernel does when it is itself at fault. */
 #pragma once
 
+#include <kernel/lib/printk.h>
 #include <kernel/lib/types.h>
 #include <kernel/x86/trapframe.h>
 
@@ -23,7 +24,7 @@ void show_cpu(unsigned int cpu, const struct trapframe *tf);
 /* The entries that lead to addr in the tables that are loaded, level by level. */
 void show_page_walk(vaddr_t addr);
 /* The running thread's backtrace from here. */
-void dump_stack(void);
+void dump_stack(enum log_level level);
 /* If the address is in a guard page of a kernel stack. */
 bool is_stack_overflow(vaddr_t addr);
 

@@ -55,7 +55,7 @@ static void report(const char *what, unsigned int cpu, ktime_t ns)
 	if (cmdline_bool("watchdog.panic", cmdline_bool("octavo.test", false)))
 		panic("watchdog: %s lockup", what);
 	if (cpu == smp_processor_id()) {
-		dump_stack();
+		dump_stack(LOG_EMERG);
 	} else {
 		show_cpu(cpu, cpu_hold(cpu));
 		cpu_release(cpu);

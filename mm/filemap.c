@@ -44,13 +44,13 @@
 #include <mm/filemap.h>
 #include <mm/lru.h>
 #include <mm/mm.h>
+#include <mm/page_alloc.h>
 #include <mm/page.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
 #include <mm/swap.h>
 #include <mm/tlb.h>
 #include <mm/vma.h>
-#include <mm/vmstat.h>
 
 #define MAX_INDEX 0xffffffffUL
 
@@ -268,7 +268,7 @@ static void leave_cache(struct address_space *m, struct page *page, u32 shadow)
 	WRITE_ONCE(page->owner, 0);
 	m->nrpages--;
 	if (TestClearPageDirty(page) && !m->shmem)
-		mod_vmstat(NR_FILE_DIRTY, -1);
+		mod_write_pending(page, NR_FILE_DIRTY, -1);
 }
 
 static void left_cache(struct address_space *m, struct page *page)
@@ -334,7 +334,7 @@ void set_page_dirty(struct page *page)
 	spin_lock(&m->tree_lock);
 	if (!TestSetPageDirty(page) && page_mapping(page) == m) {
 		radix_tag_set(&m->pages, page->index, RADIX_TAG_DIRTY);
-		mod_vmstat(NR_FILE_DIRTY, 1);
+		mod_write_pending(page, NR_FILE_DIRTY, 1);
 	}
 	spin_unlock(&m->tree_lock);
 }
@@ -533,7 +533,7 @@ static bool clear_dirty(struct address_space *m, struct page *page)
 	dirty = page_mapping(page) == m && TestClearPageDirty(page);
 	if (dirty) {
 		radix_tag_clear(&m->pages, page->index, RADIX_TAG_DIRTY);
-		mod_vmstat(NR_FILE_DIRTY, -1);
+		mod_write_pending(page, NR_FILE_DIRTY, -1);
 	}
 	spin_unlock(&m->tree_lock);
 	return dirty;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report on memory that sysrq-trigger asks for ("echo m > /proc/sysrq-trigger"), in the form in
- * which Linux writes it to its log: the machine's counters, then for each zone its watermarks, what
- * the zones above leave to it, and its free blocks by order with the types that have some:
+ * The report on memory that sysrq-trigger asks for ("echo m > /proc/sysrq-trigger") and the OOM killer
+ * gives, in the form and at the level in which Linux writes it to its log: the machine's counters, the
+ * node's, then for each zone its watermarks and pages, what the zones above leave to it, and its free
+ * blocks by order with the types that have some:
  *
  *	Node 0 DMA32: 2*4kB (UM) 0*8kB ... 103*4096kB (M) = 423256kB
  *
@@ -14,23 +15,39 @@
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
 #include <mm/swap.h>
+#include <mm/vmscan.h>
 #include <mm/vmstat.h>
 
 #define K(pages) ((pages) << (PAGE_SHIFT - 10))
 
 static void show_counters(unsigned long free_pcp)
 {
-	pr_info("active_anon:%lu inactive_anon:%lu isolated_anon:0\n"
+	pr_warn("active_anon:%lu inactive_anon:%lu isolated_anon:0\n"
 		" active_file:%lu inactive_file:%lu isolated_file:0\n"
 		" unevictable:%lu dirty:%lu writeback:%lu\n",
 		vmstat_item(NR_ACTIVE_ANON), vmstat_item(NR_INACTIVE_ANON),
 		vmstat_item(NR_ACTIVE_FILE), vmstat_item(NR_INACTIVE_FILE),
 		vmstat_item(NR_UNEVICTABLE), vmstat_item(NR_FILE_DIRTY), vmstat_item(NR_WRITEBACK));
-	pr_info(" slab_reclaimable:%lu slab_unreclaimable:%lu\n mapped:%lu shmem:%lu pagetables:%lu\n"
+	pr_warn(" slab_reclaimable:%lu slab_unreclaimable:%lu\n mapped:%lu shmem:%lu pagetables:%lu\n"
+		" sec_pagetables:0 bounce:0\n kernel_misc_reclaimable:0\n"
 		" free:%lu free_pcp:%lu free_cma:0\n",
 		vmstat_item(NR_SLAB_RECLAIMABLE), vmstat_item(NR_SLAB_UNRECLAIMABLE),
 		vmstat_item(NR_FILE_MAPPED), vmstat_item(NR_SHMEM), vmstat_item(NR_PAGETABLE),
 		nr_free_pages(), free_pcp);
+}
+
+static void show_node(int nid)
+{
+	pr_warn("Node %d active_anon:%lukB inactive_anon:%lukB active_file:%lukB inactive_file:%lukB "
+		"unevictable:%lukB isolated(anon):0kB isolated(file):0kB mapped:%lukB dirty:%lukB "
+		"writeback:%lukB shmem:%lukB writeback_tmp:0kB kernel_stack:%lukB pagetables:%lukB "
+		"sec_pagetables:0kB all_unreclaimable? %s\n",
+		nid, K(vmstat_item(NR_ACTIVE_ANON)), K(vmstat_item(NR_INACTIVE_ANON)),
+		K(vmstat_item(NR_ACTIVE_FILE)), K(vmstat_item(NR_INACTIVE_FILE)),
+		K(vmstat_item(NR_UNEVICTABLE)), K(vmstat_item(NR_FILE_MAPPED)),
+		K(vmstat_item(NR_FILE_DIRTY)), K(vmstat_item(NR_WRITEBACK)),
+		K(vmstat_item(NR_SHMEM)), K(vmstat_item(NR_KSTACK)), K(vmstat_item(NR_PAGETABLE)),
+		kswapd_gave_up() ? "yes" : "no");
 }
 
 static unsigned long zone_pcp(const struct zone_info *zi)
@@ -42,14 +59,22 @@ static unsigned long zone_pcp(const struct zone_info *zi)
 	return n;
 }
 
+/* What is unevictable is so because it is locked. */
 static void show_zone(const struct zone_info *zi)
 {
-	pr_info("Node %d %s free:%lukB boost:0kB min:%lukB low:%lukB high:%lukB "
-		"reserved_highatomic:%luKB present:%lukB managed:%lukB free_pcp:%lukB\n",
+	const unsigned long *lru = zi->lru;
+
+	pr_warn("Node %d %s free:%lukB boost:0kB min:%lukB low:%lukB high:%lukB "
+		"reserved_highatomic:%luKB active_anon:%lukB inactive_anon:%lukB active_file:%lukB "
+		"inactive_file:%lukB unevictable:%lukB writepending:%lukB present:%lukB managed:%lukB "
+		"mlocked:%lukB bounce:0kB free_pcp:%lukB local_pcp:%lukB free_cma:0kB\n",
 		zi->nid, zi->name, K(zi->free), K(zi->min), K(zi->low), K(zi->high),
-		K(zi->nr_highatomic), K(zi->present), K(zi->managed), K(zone_pcp(zi)));
+		K(zi->nr_highatomic), K(lru[LRU_ACTIVE_ANON]), K(lru[LRU_INACTIVE_ANON]),
+		K(lru[LRU_ACTIVE_FILE]), K(lru[LRU_INACTIVE_FILE]), K(lru[LRU_UNEVICTABLE]),
+		K(zi->write_pending), K(zi->present), K(zi->managed), K(lru[LRU_UNEVICTABLE]),
+		K(zone_pcp(zi)), K((unsigned long)zi->pcp_count[smp_processor_id()]));
 	_Static_assert(MAX_NR_ZONES == 3, "one number each");
-	pr_info("lowmem_reserve[]: %lu %lu %lu\n", zi->protection[0], zi->protection[1],
+	pr_warn("lowmem_reserve[]: %lu %lu %lu\n", zi->protection[0], zi->protection[1],
 		zi->protection[2]);
 }
 
@@ -77,7 +102,7 @@ static void show_free_lists(const struct zone_info *zi)
 				 K(1UL << order), types);
 		total += zi->nr_free[order] << order;
 	}
-	pr_info("Node %d %s:%s = %lukB\n", zi->nid, zi->name, line, K(total));
+	pr_warn("Node %d %s:%s = %lukB\n", zi->nid, zi->name, line, K(total));
 }
 
 /* The larger names first: what they cover is not named again. */
@@ -135,17 +160,19 @@ void show_mem(void)
 		present += zi.present;
 		managed += zi.managed;
 	}
-	pr_info("Mem-Info:\n");
+	pr_warn("Mem-Info:\n");
 	show_counters(free_pcp);
+	show_node(0);
 	for (unsigned int n = 0; zone_info_get(n, &zi); n++)
 		if (zi.present)
 			show_zone(&zi);
 	for (unsigned int n = 0; zone_info_get(n, &zi); n++)
 		if (zi.present)
 			show_free_lists(&zi);
-	pr_info("%lu total pagecache pages\n%lu pages in swap cache\n", vmstat_item(NR_FILE_PAGES),
+	pr_warn("%lu total pagecache pages\n%lu pages in swap cache\n", vmstat_item(NR_FILE_PAGES),
 		vmstat_item(NR_SWAPCACHED));
-	pr_info("Free swap  = %lukB\nTotal swap = %lukB\n", K(nr_swap_pages()),
+	pr_warn("Free swap  = %lukB\nTotal swap = %lukB\n", K(nr_swap_pages()),
 		K(total_swap_pages));
-	pr_info("%lu pages RAM\n%lu pages reserved\n", present, present - managed);
+	pr_warn("%lu pages RAM\n0 pages HighMem/MovableOnly\n%lu pages reserved\n", present,
+		present - managed);
 }

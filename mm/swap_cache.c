@@ -46,8 +46,8 @@
 #include <kernel/sched/wait.h>
 #include <mm/gfp.h>
 #include <mm/lru.h>
+#include <mm/page_alloc.h>
 #include <mm/swap_internal.h>
-#include <mm/vmstat.h>
 
 int sysctl_page_cluster = 3;
 
@@ -300,7 +300,7 @@ static void end_write(struct bio *bio)
 
 	if (bio->error)
 		SetPageDirty(page); /* the block layer has logged it */
-	mod_vmstat(NR_WRITEBACK, -1);
+	mod_write_pending(page, NR_WRITEBACK, -1);
 	end_page_writeback(page);
 	free_swap_cache(page); /* its last user may have gone meanwhile */
 	put_page(page);
@@ -330,7 +330,7 @@ int swap_writepage(struct page *page)
 	SetPageWriteback(page);
 	ClearPageDirty(page);
 	unlock_page(page);
-	mod_vmstat(NR_WRITEBACK, 1);
+	mod_write_pending(page, NR_WRITEBACK, 1);
 	count_event(PSWPOUT);
 	submit_bio(bio);
 	return 0;

@@ -342,6 +342,9 @@ bool zone_info_get(unsigned int n, struct zone_info *zi)
 	zi->present = z->present;
 	zi->managed = z->managed;
 	zi->nr_highatomic = z->nr_highatomic;
+	for (unsigned int i = 0; i < NR_LRU_KINDS; i++)
+		zi->lru[i] = READ_ONCE(z->lru.list[i].nr);
+	zi->write_pending = (unsigned long)max(atomic_long_read(&z->write_pending), 0L);
 	zi->deferred = z->nr_deferred * PAGES_PER_SECTION;
 	zi->pcp_batch = z->pcp_batch;
 	zi->pcp_high = z->pcp_high;

@@ -301,6 +301,18 @@ static void crash_oom_deadlock(void)
 		;
 }
 
+static void crash_panic_on_oom(void)
+{
+	sysctl_panic_on_oom = 1;
+	crash_oom_deadlock();
+}
+
+static void crash_panic_on_oom_2(void)
+{
+	sysctl_panic_on_oom = 2;
+	crash_oom_deadlock();
+}
+
 static void crash_panic_everywhere(void)
 {
 	crash_beside(panic_at_time);
@@ -354,6 +366,8 @@ static const struct crash {
 	{"undefined", crash_undefined},
 	{"panic", crash_panic},
 	{"oom_deadlock", crash_oom_deadlock},
+	{"panic_on_oom", crash_panic_on_oom},
+	{"panic_on_oom_2", crash_panic_on_oom_2},
 	{"softlockup", crash_softlockup},
 	{"panic_everywhere", crash_panic_everywhere},
 	{"panic_among_printers", crash_panic_among_printers},

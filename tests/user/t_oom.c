@@ -142,58 +142,168 @@ TEST_MEM(runaway, 48, "no kill, or one that is not counted, or the wrong process
 	check_machine();
 }
 
-/* Linux's report, line by line. */
-TEST_MEM(report, 48, "a report that misses a part, or names another than was killed")
+/* Linux's report, line by line, with the level of each: what Linux 6.1 printed. */
+static const struct {
+	int level;
+	const char *text;
+} wanted[] = {
+	{4, "t_oom invoked oom-killer: gfp_mask=0x"},
+	{4, "order=0, oom_score_adj=0"},
+	{4, "CPU: "},
+	{4, "Call Trace:"},
+	{4, "Mem-Info:"},
+	{4, "active_anon:"},
+	{4, " sec_pagetables:0 bounce:0"},
+	{4, " kernel_misc_reclaimable:0"},
+	{4, "Node 0 active_anon:"},
+	{4, "Node 0 DMA free:"},
+	{4, "lowmem_reserve[]: 0 "},
+	{4, "Node 0 DMA32 free:"},
+	{4, "lowmem_reserve[]: 0 "},
+	{4, "Node 0 DMA: "},
+	{4, "Node 0 DMA32: "},
+	{4, " total pagecache pages"},
+	{4, " pages in swap cache"},
+	{4, "Free swap  = "},
+	{4, "Total swap = "},
+	{4, " pages RAM"},
+	{4, "0 pages HighMem/MovableOnly"},
+	{4, " pages reserved"},
+	{6, "Tasks state (memory values in pages):"},
+	{6, "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"},
+	{6,
+	 "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
+	 "task_memcg=/"},
+	{3, "Out of memory: Killed process "},
+};
+#define N_WANTED (int)(sizeof(wanted) / sizeof(wanted[0]))
+
+/* The names that have to stand in one line in this order, each before its colon. */
+static const char *const node_fields[] = {
+	"active_anon",  "inactive_anon",  "active_file",    "inactive_file",
+	"unevictable",  "isolated(anon)", "isolated(file)", "mapped",
+	"dirty",        "writeback",      "shmem",          "writeback_tmp",
+	"kernel_stack", "pagetables",     "sec_pagetables", NULL,
+};
+static const char *const zone_fields[] = {
+	"free",        "boost",
+	"min",         "low",
+	"high",        "reserved_highatomic",
+	"active_anon", "inactive_anon",
+	"active_file", "inactive_file",
+	"unevictable", "writepending",
+	"present",     "managed",
+	"mlocked",     "bounce",
+	"free_pcp",    "local_pcp",
+	"free_cma",    NULL,
+};
+
+static void check_fields(const char *line, const char *const *name)
 {
-	static const char *const wanted[] = {
-		"t_oom invoked oom-killer: gfp_mask=0x",
-		"order=0, oom_score_adj=0",
-		"CPU: ",
-		"Call Trace:",
-		"Mem-Info:",
-		"active_anon:",
-		"Node 0 DMA32 free:",
-		"lowmem_reserve[]:",
-		"Node 0 DMA32: ",
-		" total pagecache pages",
-		"Free swap  = ",
-		"Total swap = ",
-		" pages RAM",
-		"Tasks state (memory values in pages):",
-		"[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
-		"oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
-		"task_memcg=/",
-	};
-	char record[4096], verdict[64], task[64];
-	int fd, seen = 0, order = 1, n_wanted = sizeof(wanted) / sizeof(wanted[0]), tail = 0;
+	for (; *name; name++) {
+		char field[64];
+
+		snprintf(field, sizeof(field), " %s:", *name);
+		line = strstr(line, field);
+		if (!line) {
+			FAIL("no %s, or not in its place", *name);
+			return;
+		}
+	}
+}
+
+struct report {
+	int seen;          /* of the wanted lines */
+	int levels;        /* that are wrong */
+	int tasks;         /* header lines of the table of tasks */
+	int task, verdict; /* that name the victim */
+	long rss, pgtables;
+	int pid;
+};
+
+static void report_line(struct report *r, const char *record)
+{
+	const char *text = strchr(record, ';');
+	int pid, tgid, level = atoi(record) & 7;
+	long vm, rss, pgtables, swapents;
+	unsigned uid;
+	char name[64];
+
+	if (!text++)
+		return;
+	while (r->seen < N_WANTED && strstr(text, wanted[r->seen].text)) {
+		if (level != wanted[r->seen].level) {
+			FAIL("level %d: %.80s", level, text);
+			r->levels++;
+		}
+		r->seen++;
+	}
+	if (!strncmp(text, "Node 0 active_anon:", 19))
+		check_fields(text, node_fields);
+	if (!strncmp(text, "Node 0 DMA free:", 16))
+		check_fields(text, zone_fields);
+	r->tasks += !strncmp(text, "Tasks state", 11);
+	if (sscanf(text, "[%d] %u %d %ld %ld %ld %ld", &pid, &uid, &tgid, &vm, &rss, &pgtables,
+		   &swapents) == 7 &&
+	    pid == r->pid) {
+		CHECK_EQ(tgid, pid);
+		CHECK(vm >= rss && rss > 1000);
+		r->rss = rss;
+		r->pgtables = pgtables;
+	}
+	snprintf(name, sizeof(name), "task=t_oom,pid=%d,uid=0", r->pid);
+	r->task += strstr(text, name) != NULL;
+	snprintf(name, sizeof(name), "Killed process %d (t_oom) total-vm:", r->pid);
+	r->verdict += strstr(text, name) != NULL;
+}
+
+/* What the log says of the kill of a runaway. */
+static struct report killed_runaway(void)
+{
+	static char record[4096];
+	struct report r = {0};
+	int fd;
 	ssize_t n;
 
 	ut_msleep(6000); /* reports are rationed: ten in five seconds */
 	fd = OK(open("/dev/kmsg", O_RDONLY | O_NONBLOCK));
 	OK(lseek(fd, 0, SEEK_END));
-	pid_t pid = CHILD({
+	r.pid = CHILD({
 		set_adj(0);
 		run_away();
 	});
-	CHECK_SIGNALED(pid, SIGKILL);
-	snprintf(task, sizeof(task), "task=t_oom,pid=%d,uid=0", pid);
-	snprintf(verdict, sizeof(verdict),
-		 "Out of memory: Killed process %d (t_oom) total-vm:", pid);
+	CHECK_SIGNALED(r.pid, SIGKILL);
 	while ((n = read(fd, record, sizeof(record) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
 		record[n > 0 ? n : 0] = '\0';
-		while (seen < n_wanted && strstr(record, wanted[seen]))
-			seen++;
-		tail |= strstr(record, task) ? 1 : 0;
-		if (strstr(record, verdict)) {
-			tail |= 2;
-			order = seen == n_wanted;
-		}
+		report_line(&r, record);
 	}
-	if (seen < n_wanted)
-		FAIL("the report has no line with \"%s\" (in its place)", wanted[seen]);
-	CHECK_EQ(tail, 3);
-	CHECK(order);
 	close(fd);
+	return r;
+}
+
+TEST_MEM(report, 48, "a report that misses a part, or names another than was killed")
+{
+	struct report r = killed_runaway();
+
+	if (r.seen < N_WANTED)
+		FAIL("no line with \"%s\" in its place", wanted[r.seen].text);
+	CHECK_EQ(r.levels, 0);
+	CHECK_EQ(r.tasks, 1);
+	CHECK_EQ(r.task, 1);
+	CHECK_EQ(r.verdict, 1);
+	CHECK(r.rss > 1000 && r.pgtables > 4096);
+}
+
+TEST_MEM(dump_tasks, 48, "vm.oom_dump_tasks that is not minded")
+{
+	struct report r;
+
+	ut_spew("/proc/sys/vm/oom_dump_tasks", "0");
+	r = killed_runaway();
+	ut_spew("/proc/sys/vm/oom_dump_tasks", "1");
+	CHECK_EQ(r.tasks, 0);
+	CHECK_EQ(r.rss, 0);
+	CHECK_EQ(r.verdict, 1);
 }
 
 TEST_MEM(large_and_small, 48, "many small processes that go before the one that has the memory")
