@@ -99,6 +99,7 @@ static vm_fault_t replace_by_anon(struct fault *f, struct page *page, struct pag
 	tlb_flush_page(f->mm, f->addr);
 	page_add_new_anon_rmap(page, f->vma, f->addr);
 	set_pte(f->pte, anon_pte(f, page));
+	lock_too(f, page);
 	if (!old) {
 		count_kind(f, MM_ANON, 1);
 		unlock_table(f);
@@ -293,8 +294,9 @@ static vm_fault_t fault_in_vma(struct fault *f)
 
 /* --- finding the vma ---- */
 
-/* The vma of addr, locked for reading, or NULL: none, or a writer is at it. It cannot be freed:
- * while it is in the tree, taking it out needs its lock for writing. */
+/* The vma of addr, locked for reading, or NULL: none, or a writer is at it, or it is VM_LOCKED: mlock's
+ * count of pages is for one at a time (mlock_pages.c). It cannot be freed: while it is in the tree,
+ * taking it out needs its lock for writing. */
 static struct vm_area_struct *lock_vma_fast(struct mm_struct *mm, vaddr_t addr)
 {
 	struct vm_area_struct *vma;
@@ -305,6 +307,10 @@ static struct vm_area_struct *lock_vma_fast(struct mm_struct *mm, vaddr_t addr)
 		vma = NULL;
 	spin_unlock(&mm->tree_lock);
 	debug_assert(!vma || !vma->detached);
+	if (vma && unlikely(vma->flags & VM_LOCKED)) {
+		up_read(&vma->lock);
+		return NULL;
+	}
 	return vma;
 }
 
@@ -329,16 +335,6 @@ static fault_case fault_stack_growth(struct fault *f)
 	return VM_FAULT_RETRY;
 }
 
-/* In a locked vma the page is now, too. */
-static vm_fault_t fault_locked_too(struct fault *f)
-{
-	vm_fault_t ret = fault_in_vma(f);
-
-	if (unlikely(f->vma->flags & VM_LOCKED) && ret == VM_FAULT_DONE)
-		mlock_vma_pages(f->vma, f->addr, f->addr + PAGE_SIZE);
-	return ret;
-}
-
 /* With mmap_lock no vma changes, so its lock is free of writers. */
 static vm_fault_t fault_with_mmap_lock(struct fault *f)
 {
@@ -353,7 +349,7 @@ static vm_fault_t fault_with_mmap_lock(struct fault *f)
 	} else if (f->vma) {
 		f->mmap_locked = true;
 		down_read(&f->vma->lock);
-		ret = fault_locked_too(f);
+		ret = fault_in_vma(f);
 		up_read(&f->vma->lock);
 		f->mmap_locked = false;
 	}
@@ -368,7 +364,7 @@ static vm_fault_t fault_once(struct fault *f)
 	f->vma = f->need_mmap ? NULL : lock_vma_fast(f->mm, f->addr);
 	if (unlikely(!f->vma))
 		return fault_with_mmap_lock(f);
-	ret = fault_locked_too(f);
+	ret = fault_in_vma(f);
 	up_read(&f->vma->lock);
 	return ret;
 }

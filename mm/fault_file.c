@@ -100,6 +100,7 @@ static bool around_map(struct around *a, struct fault *f)
 			continue;
 		page_add_file_rmap(page);
 		set_pte(pte + i, mk_pte(page, prot));
+		lock_too(f, page);
 		a->pages[i] = NULL;
 		mapped++;
 	}
@@ -200,6 +201,7 @@ static fault_case fault_shared_write(struct fault *f, u64 index)
 			    mk_pte(page, vma_page_prot(f->vma->flags) | _PAGE_RW | _PAGE_DIRTY |
 						 _PAGE_SOFT_DIRTY),
 			    mapping->shmem ? MM_SHMEM : MM_FILE);
+		lock_too(f, page);
 		unlock_table(f);
 		set_page_dirty(page);
 	}

@@ -91,11 +91,19 @@ static inline pte_t anon_pte(const struct fault *f, struct page *page)
 		      vma_page_prot(f->vma->flags) | _PAGE_RW | _PAGE_DIRTY | _PAGE_SOFT_DIRTY);
 }
 
+/* The page has got a pte in our vma: if that is locked, so is the page. */
+static inline void lock_too(const struct fault *f, struct page *page)
+{
+	if (unlikely(f->vma->flags & VM_LOCKED))
+		mlock_page(page);
+}
+
 /* Where nothing was, a page that only we know, which is consumed. Unlocks the locked table. */
 static inline vm_fault_t install_anon(struct fault *f, struct page *page)
 {
 	page_add_new_anon_rmap(page, f->vma, f->addr);
 	pte_install(f->mm, f->table, f->pte, anon_pte(f, page), MM_ANON);
+	lock_too(f, page);
 	unlock_table(f);
 	return VM_FAULT_DONE;
 }

@@ -46,6 +46,7 @@ static bool map_swapped(struct fault *f, struct page *page)
 	if (write && exclusive)
 		prot |= _PAGE_RW | _PAGE_DIRTY | _PAGE_SOFT_DIRTY;
 	set_pte(f->pte, mk_pte(page, prot));
+	lock_too(f, page);
 	count_kind(f, MM_SWAP, -1);
 	count_kind(f, MM_ANON, 1);
 	return !write || exclusive;

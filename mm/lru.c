@@ -8,8 +8,9 @@
  * Idea. Each zone has two lists for each kind of page, active and inactive. A page comes in at the
  * head of inactive; reclaim takes from its tail, and puts what has been used since at the head of
  * active; from the tail of active pages go to inactive. So a page that is used once leaves without
- * having pushed out one that is used again and again (vmscan.c). Locked pages lie on a list of
- * their own, where nobody looks.
+ * having pushed out one that is used again and again (vmscan.c). Locked pages lie
+ * nowhere, as nobody looks for them: of their list there is but the number, and the link of each
+ * counts the vmas that lock it.
  *
  * The states of a page that can be reclaimed, by flags, references and place:
  *
@@ -27,7 +28,7 @@
  *	free		no reference, no flag, or PG_buddy: page_alloc.c
  *	allocated	a reference; neither PG_pending nor PG_lru
  *	pending		PG_pending; its number may be in some CPU's batch
- *	on LRU		PG_lru, linked into the list that PG_unevictable, PG_swapbacked, PG_active name
+ *	on LRU		PG_lru, linked into the list that PG_swapbacked, PG_active name, or PG_unevictable
  *	isolated	neither flag, a reference of the isolator's
  *	locked		PG_locked, in any of them: content and owner do not change
  *	in swap cache	PG_swapcache, PG_swapbacked; a reference of the cache's; locked when it changes
@@ -83,18 +84,28 @@ static inline enum lru_kind lru_kind_of(u32 flags)
 	(PG(buddy) | PG(slab) | PG(table) | PG(kstack) | PG(vmalloc) | PG(reserved) | PG(head) | \
 	 PG(tail))
 
+/* n pages come to the list, or go. True: of the unevictable ones only the number is kept. */
+static bool count_locked(struct lruvec *v, enum lru_kind kind, long n)
+{
+	assert_spin_held(&v->lock);
+	debug_assert((long)v->list[kind].nr + n >= 0);
+	v->list[kind].nr += (unsigned long)n;
+	mod_vmstat(NR_INACTIVE_ANON + kind, n);
+	return kind == LRU_UNEVICTABLE;
+}
+
 static void link_locked(struct lruvec *v, struct page *p, enum lru_kind kind)
 {
 	struct lru_list *l = &v->list[kind];
 	u32 pfn = (u32)page_to_pfn(p), head = l->head;
 
 	debug_assert((p->flags & (PG(lru) | PG(pending) | PG_NEVER_ON_LRU)) == PG(lru));
+	if (count_locked(v, kind, 1))
+		return;
 	p->next = head;
 	p->prev = 0;
 	*(head ? &pfn_to_page(head)->prev : &l->tail) = pfn;
 	l->head = pfn;
-	l->nr++;
-	mod_vmstat(NR_INACTIVE_ANON + kind, 1);
 }
 
 static void link_tail_locked(struct lruvec *v, struct page *p, enum lru_kind kind)
@@ -102,12 +113,12 @@ static void link_tail_locked(struct lruvec *v, struct page *p, enum lru_kind kin
 	struct lru_list *l = &v->list[kind];
 	u32 pfn = (u32)page_to_pfn(p), tail = l->tail;
 
+	if (count_locked(v, kind, 1))
+		return;
 	p->prev = tail;
 	p->next = 0;
 	*(tail ? &pfn_to_page(tail)->next : &l->head) = pfn;
 	l->tail = pfn;
-	l->nr++;
-	mod_vmstat(NR_INACTIVE_ANON + kind, 1);
 }
 
 static void unlink_locked(struct lruvec *v, struct page *p, enum lru_kind kind)
@@ -115,11 +126,11 @@ static void unlink_locked(struct lruvec *v, struct page *p, enum lru_kind kind)
 	struct lru_list *l = &v->list[kind];
 	u32 next = p->next, prev = p->prev;
 
-	debug_assert(l->nr && (prev ? pfn_to_page(prev)->next : l->head) == page_to_pfn(p));
+	if (count_locked(v, kind, -1))
+		return;
+	debug_assert((prev ? pfn_to_page(prev)->next : l->head) == page_to_pfn(p));
 	*(prev ? &pfn_to_page(prev)->next : &l->head) = next;
 	*(next ? &pfn_to_page(next)->prev : &l->tail) = prev;
-	l->nr--;
-	mod_vmstat(NR_INACTIVE_ANON + kind, -1);
 }
 
 /* ---- coming and going, many at once ---- */
@@ -324,6 +335,57 @@ void lru_putback(struct page *p)
 	lru_putback_pages(&p, 1);
 }
 
+/* ---- locked pages ---- */
+
+bool lru_mlock(struct page *p)
+{
+	struct lruvec *v = page_lruvec(p);
+
+	guard_spin(&v->lock);
+	if (TestSetPageMlocked(p)) {
+		p->next++;
+		return false;
+	}
+	if (PageLRU(p))
+		unlink_locked(v, p, lru_kind_of(p->flags));
+	else if (TestClearPagePending(p))
+		SetPageLRU(p);
+	p->next = 1;
+	if (PageLRU(p)) { /* else whoever has isolated it puts it there */
+		SetPageUnevictable(p);
+		link_locked(v, p, LRU_UNEVICTABLE);
+		count_event(UNEVICTABLE_PGCULLED);
+	}
+	return true;
+}
+
+bool lru_munlock(struct page *p)
+{
+	struct lruvec *v = page_lruvec(p);
+
+	guard_spin(&v->lock);
+	if (!PageMlocked(p) || p->next-- > 1)
+		return false;
+	ClearPageMlocked(p);
+	if (PageLRU(p)) {
+		unlink_locked(v, p, LRU_UNEVICTABLE);
+		ClearPageUnevictable(p);
+		link_locked(v, p, lru_kind_of(p->flags));
+		count_event(UNEVICTABLE_PGRESCUED);
+	}
+	return true;
+}
+
+void lru_del_mlocked(struct page *p)
+{
+	struct lruvec *v = page_lruvec(p);
+
+	guard_spin(&v->lock);
+	if (PageLRU(p))
+		unlink_locked(v, p, lru_kind_of(p->flags));
+	ClearPageLRU(p);
+}
+
 /* ---- use ---- */
 
 /* A pending page has no place yet, but cannot get one while the lock is held. */
@@ -413,7 +475,7 @@ void lru_check(void)
 
 	for_each_zone(z) {
 		guard_spin(&z->lru.lock);
-		for (enum lru_kind kind = 0; kind < NR_LRU_KINDS; kind++)
+		for (enum lru_kind kind = 0; kind < LRU_UNEVICTABLE; kind++)
 			check_list(z, kind);
 	}
 }

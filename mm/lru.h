@@ -74,6 +74,12 @@ void lru_putback_pages(struct page **pages, unsigned int n);
 unsigned int lru_isolate_tail(struct zone *z, enum lru_kind kind, unsigned int nr_scan,
 			      struct page **pages, unsigned int n, unsigned int *scanned);
 
+/* One vma more locks the referenced page, or one less: PG_mlocked, and its place. True: the first, the
+ * last. A vma's lock counts once for each of its ptes. */
+bool lru_mlock(struct page *p);
+bool lru_munlock(struct page *p);
+void lru_del_mlocked(struct page *p); /* page_alloc.c: a locked page is free */
+
 /* Somebody has used a page that he holds a reference to: once, referenced; twice, active. */
 void __mark_page_accessed(struct page *p);
 static inline void mark_page_accessed(struct page *p)

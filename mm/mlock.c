@@ -30,16 +30,21 @@ static int lock_piece(struct vm_area_struct **vmap, vaddr_t start, vaddr_t end, 
 
 	if (flags == old || (old & VM_DONTEXPAND))
 		return 0;
+	if (!lock)
+		mlock_vma_pages(vma, start, end, false);
 	vma = vma_modify(vma, start, end, flags);
-	if (IS_ERR(vma))
+	if (IS_ERR(vma)) {
+		if (!lock)
+			mlock_vma_pages(*vmap, start, end, true);
 		return PTR_ERR(vma);
+	}
 	*vmap = vma;
-	if ((old ^ flags) & VM_LOCKED)
-		mlock_vma_pages(vma, start, end);
-	if (!(old & VM_LOCKED))
-		mm->locked_vm += pages;
-	else if (!(flags & VM_LOCKED))
+	if (!lock)
 		mm->locked_vm -= pages;
+	if (lock && !(old & VM_LOCKED)) {
+		mm->locked_vm += pages;
+		mlock_vma_pages(vma, start, end, true);
+	}
 	return 0;
 }
 

@@ -2,58 +2,44 @@
 /*
  * mlock, page by page: PG_mlocked, and the list that reclaim does not look at.
  *
- * A page that a VM_LOCKED vma maps is marked and goes to the unevictable list: when the vma becomes locked
- * (its present pages), and at each fault in one. The mark goes when such a vma lets go of the page, and
- * with the page itself (page_alloc.c).
+ * Each pte of a VM_LOCKED vma counts once for its page: as it is set by a fault, or, for those that are
+ * there, when the vma becomes locked; and it counts back as it is cleared, or when the vma is unlocked. A
+ * page that counts is marked and is not on the lists (lru.c); a page that is freed counts no more.
  *
  * What keeps a page in memory is not the mark but the vma: rmap_unmap.c leaves its ptes alone. The mark
  * spares reclaim the look at pages that it cannot have, and is what Mlocked and Unevictable count.
  *
- * Locking: the mark changes under the lock of a table that maps the page, after the vma's flag: whoever
- * marks for a fault holds the vma lock, so that no mark follows the end of the flag.
- *
- * Simplified against Linux: no count of the vmas that lock a page. When the first of several lets go, the
- * page goes back to the other lists until it is marked again; reclaim then finds it in the way, but does
- * not get it.
+ * Locking: the lock of the table that maps the page; for the count that of the list. What a vma has is
+ * counted under mmap_lock for writing, before the flag goes and after it comes; faults in a VM_LOCKED vma
+ * hold mmap_lock. So no pte counts twice, or back without having counted. (Truncation holds neither, but
+ * its pages are going.)
  */
 #include <mm/lru.h>
 #include <mm/pgtable.h>
-#include <mm/rmap.h>
 #include <mm/vma.h>
 #include <mm/vmstat.h>
 
-/* To the list that the mark now says. Whoever has isolated the page does that at its end. */
-static void change_list(struct page *page, enum vmstat_event e)
+void mlock_page(struct page *page)
 {
-	if (!lru_isolate(page))
-		return;
-	count_event(e);
-	lru_putback(page);
-}
-
-static void mlock_page(struct page *page)
-{
-	if (TestSetPageMlocked(page))
+	if (!lru_mlock(page))
 		return;
 	mod_vmstat(NR_MLOCK, 1);
 	count_event(UNEVICTABLE_PGMLOCKED);
-	change_list(page, UNEVICTABLE_PGCULLED);
 }
 
 void munlock_page(struct page *page)
 {
-	if (!TestClearPageMlocked(page))
+	if (!lru_munlock(page))
 		return;
 	mod_vmstat(NR_MLOCK, -1);
 	count_event(UNEVICTABLE_PGMUNLOCKED);
-	change_list(page, UNEVICTABLE_PGRESCUED);
 }
 
-void mlock_vma_pages(struct vm_area_struct *vma, vaddr_t start, vaddr_t end)
+void mlock_vma_pages(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, bool lock)
 {
-	bool lock = vma->flags & VM_LOCKED;
 	struct pt_walk w;
 
+	debug_assert(vma->flags & VM_LOCKED && rwsem_is_write_held(&vma->mm->mmap_lock));
 	for_each_pt_range(&w, vma->mm, start, end)
 	{
 		spinlock_t *ptl;

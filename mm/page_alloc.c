@@ -235,11 +235,14 @@ static struct page *prep_block(struct page *p, unsigned int order, gfp_t gfp)
 	return p;
 }
 
-static void __noinline check_freed_page(const struct page *p)
+static void __noinline check_freed_page(struct page *p, struct lru_run *lru)
 {
 	if (p->flags & PAGE_FLAGS_BAD_AT_FREE)
 		bad_page(p, "is freed in use");
 	if (PageMlocked(p)) {
+		lru_freed_end(lru); /* it has the lock */
+		*lru = (struct lru_run){};
+		lru_del_mlocked(p);
 		mod_vmstat(NR_MLOCK, -1);
 		count_event(UNEVICTABLE_PGCLEARED);
 	}
@@ -257,7 +260,7 @@ static __always_inline void free_prepare(struct page *p, struct lru_run *lru)
 
 	if (unlikely(flags & (PAGE_FLAGS_BAD_AT_FREE | 1u << PG_mlocked) || page_count(p) ||
 		     page_mapcount(p)))
-		check_freed_page(p);
+		check_freed_page(p, lru);
 	/* Only PG_pending may still change, into PG_lru. */
 	flags = __atomic_exchange_n(&p->flags, flags & ~PAGE_FLAGS_ALL, __ATOMIC_SEQ_CST);
 	if (flags & 1u << PG_lru)

@@ -138,10 +138,11 @@ long do_mlock(struct mm_struct *mm, vaddr_t start, size_t len, unsigned long loc
 long do_munlock(struct mm_struct *mm, vaddr_t start, size_t len);
 long do_mlockall(struct mm_struct *mm, int flags);
 long do_munlockall(struct mm_struct *mm);
-/* mm/mlock_pages.c: marks the pages that are there as locked, or no longer, by vma->flags. mmap_lock for
- * writing, or the vma lock. May reschedule. */
-void mlock_vma_pages(struct vm_area_struct *vma, vaddr_t start, vaddr_t end);
-/* A VM_LOCKED vma lets go of a page; under the table's lock, with a reference. */
+/* mm/mlock_pages.c: counts the vma's lock for the pages that are there, or no longer. mmap_lock for
+ * writing, the vma VM_LOCKED. May reschedule. */
+void mlock_vma_pages(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, bool lock);
+/* A VM_LOCKED vma gets a page, or lets go of one; under the table's lock, with a reference. */
+void mlock_page(struct page *page);
 void munlock_page(struct page *page);
 
 void vma_init_cache(void); /* at boot, by mm_init_caches() */

@@ -300,9 +300,7 @@ static void unmap_file_body(void *arg)
 	EXPECT_EQ(page_mapcount(page), 1);
 	EXPECT_EQ(do_munlock(mm, (vaddr_t)a + 3 * PAGE_SIZE, PAGE_SIZE), 0);
 	page = find_get_page(&d->m, 3);
-	if (PageMlocked(page)) {
-		ClearPageMlocked(page);
-	}
+	EXPECT(!PageMlocked(page));
 	EXPECT_EQ(reclaim_one(page), 1);
 	family_free(&f);
 }
