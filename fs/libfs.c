@@ -136,8 +136,10 @@ int simple_setattr(struct inode *i, const struct iattr *a)
 {
 	if (a->valid & ATTR_SIZE) {
 		/* Without page cache there is nothing to cut (O_TRUNC on /proc files). */
-		if (i->mapping.ops)
-			truncate_setsize(&i->mapping, a->size);
+		int err = i->mapping.ops ? truncate_setsize(&i->mapping, a->size) : 0;
+
+		if (err)
+			return err;
 	}
 	if (a->valid & ATTR_UID)
 		i->uid = a->uid;

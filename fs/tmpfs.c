@@ -375,9 +375,10 @@ static int fallocate_locked(struct inode *i, int mode, loff_t off, loff_t len)
 	if (mode & FALLOC_FL_PUNCH_HOLE) {
 		if (i->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
 			return -EPERM;
-		truncate_range(&i->mapping, off, end);
-		touch_mtime(i);
-		return 0;
+		err = truncate_range(&i->mapping, off, end);
+		if (!err)
+			touch_mtime(i);
+		return err;
 	}
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > i->mapping.size) {
 		err = check_size_limit(i, end);
@@ -387,12 +388,11 @@ static int fallocate_locked(struct inode *i, int mode, loff_t off, loff_t len)
 			return -EPERM;
 	}
 	err = allocate_range(i, (u64)off >> PAGE_SHIFT, DIV_ROUND_UP((u64)end, PAGE_SIZE));
-	if (err)
-		return err;
-	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > i->mapping.size)
-		truncate_setsize(&i->mapping, end);
-	touch_mtime(i);
-	return 0;
+	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > i->mapping.size)
+		err = truncate_setsize(&i->mapping, end);
+	if (!err)
+		touch_mtime(i);
+	return err;
 }
 
 static int tmpfs_fallocate(struct file *f, int mode, loff_t off, loff_t len)

@@ -136,18 +136,22 @@ ssize_t filemap_write(struct address_space *m, loff_t pos, const void __user *bu
 ssize_t filemap_read_kernel(struct address_space *m, loff_t pos, void *buf, size_t n);
 ssize_t filemap_write_kernel(struct address_space *m, loff_t pos, const void *buf, size_t n);
 
-/* The file shrinks or grows to size: unmaps and drops what lies beyond, zeroes the last page's tail.
- * Caller holds the inode's lock for writing. */
-void truncate_setsize(struct address_space *m, loff_t size);
-/* Drops [start, end) bytes (punch hole): whole pages removed, edges zeroed. The same lock is held. */
-void truncate_range(struct address_space *m, loff_t start, loff_t end);
+/* The file shrinks or grows to size: unmaps and drops what lies beyond, zeroes the last page's tail: 0;
+ * -EIO, -ENOMEM: that is in swap and does not come back; all is as before. Caller holds the inode's lock
+ * for writing. */
+int truncate_setsize(struct address_space *m, loff_t size) __must_check;
+/* Drops [start, end) bytes (punch hole): edges zeroed, whole pages removed. 0 or as above, but the first
+ * edge may be zero already. The same lock is held. */
+int truncate_range(struct address_space *m, loff_t start, loff_t end) __must_check;
 /* Drops the pages that are clean, unmapped and in nobody's hand; how many. Waits for none. */
 unsigned long invalidate_mapping(struct address_space *m);
 /* All pages; at inode eviction: no mappings, no users left. */
 void truncate_all(struct address_space *m);
-/* What lies between the end of the file and the end of its page reads as zeroes if the file grows,
- * whatever a mapping wrote there. Before m->size grows beyond that page's part. */
-void filemap_zero_tail(struct address_space *m);
+/* What lies between size and the end of its page becomes zeroes, whatever a mapping wrote there: 0,
+ * -EIO, -ENOMEM. Before m->size grows beyond that page's part. */
+int filemap_zero_tail(struct address_space *m, loff_t size) __must_check;
+/* So many entries are looked at under one hold of tree_lock. */
+#define TREE_SCAN 512
 /* SEEK_DATA / SEEK_HOLE over cached pages of a mapping without readpage: offset or -ENXIO. */
 loff_t filemap_seek(struct address_space *m, loff_t pos, bool data);
 /* Writes dirty pages of the range out and waits. 0 or -EIO. */

@@ -213,8 +213,8 @@ static ssize_t do_write(struct address_space *m, loff_t pos, const void *from, s
 	ssize_t done = 0, r = 0;
 
 	if (pos > m->size)
-		filemap_zero_tail(m);
-	while (n) {
+		r = filemap_zero_tail(m, m->size);
+	while (n && r >= 0) {
 		size_t chunk = chunk_of(pos, n);
 
 		r = write_chunk(m, pos, from, chunk, user);
@@ -259,7 +259,11 @@ static unsigned long next_data(struct address_space *m, unsigned long index, boo
 
 	spin_lock(&m->tree_lock);
 	while ((entry = radix_next(&m->pages, &index)) && !is_data(entry))
-		index++;
+		if (!(++index % TREE_SCAN)) {
+			spin_unlock(&m->tree_lock);
+			cond_resched();
+			spin_lock(&m->tree_lock);
+		}
 	*found = entry;
 	spin_unlock(&m->tree_lock);
 	return index;

@@ -94,9 +94,12 @@ int blkdev_flush(struct block_device *b)
 
 void blkdev_flush_and_drop(struct block_device *b)
 {
+	int err;
+
 	if (blkdev_flush(b))
 		pr_err("Buffer I/O error on dev %s, lost page write\n", b->name);
-	truncate_range(&b->mapping, 0, b->mapping.size);
+	err = truncate_range(&b->mapping, 0, b->mapping.size);
+	assert(!err); /* it has no edges */
 }
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -184,8 +187,9 @@ static ssize_t blkdev_write(struct file *f, const void __user *buf, size_t n, lo
 		return -ENOSPC;
 	touch_mtime(f->inode);
 	down_write(&b->write_lock);
-	ret = b->claimed ? -ETXTBSY :
-			   write_steps(b, buf, min(n, (size_t)(b->mapping.size - *pos)), *pos);
+	ret = b->claimed ?
+		      -ETXTBSY :
+		      write_steps(b, buf, min(n, (size_t)(b->mapping.size - *pos)), *pos);
 	up_write(&b->write_lock);
 	if (ret > 0 && (f->flags & (O_SYNC | O_DSYNC)))
 		err = filemap_fsync_range(&b->mapping, *pos, *pos + ret);

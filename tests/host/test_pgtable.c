@@ -504,7 +504,7 @@ static void op_truncate(void)
 	unsigned int n = rnd(NR_FILES), pages = rnd(FILE_PAGES + 1);
 	struct file *f = &file[n];
 
-	truncate_setsize(&f->mapping, (loff_t)pages << PAGE_SHIFT);
+	CHECK_EQ(truncate_setsize(&f->mapping, (loff_t)pages << PAGE_SHIFT), 0);
 	f->pages = pages;
 	for (unsigned int i = pages; i < FILE_PAGES; i++)
 		f->value[i] = 0;
@@ -522,7 +522,9 @@ static void op_punch(void)
 	struct file *f = &file[rnd(NR_FILES)];
 	unsigned int first = rnd(FILE_PAGES), n = 1 + rnd(FILE_PAGES - first);
 
-	truncate_range(&f->mapping, (loff_t)first << PAGE_SHIFT, (loff_t)(first + n) << PAGE_SHIFT);
+	CHECK_EQ(truncate_range(&f->mapping, (loff_t)first << PAGE_SHIFT,
+				(loff_t)(first + n) << PAGE_SHIFT),
+		 0);
 	for (unsigned int i = first; i < first + n; i++)
 		f->value[i] = 0;
 }

@@ -85,7 +85,7 @@ static void do_write(struct file_model *f, size_t pos, size_t n)
 
 static void do_truncate(struct file_model *f, size_t size)
 {
-	truncate_setsize(f->m, (loff_t)size);
+	EXPECT_EQ(truncate_setsize(f->m, (loff_t)size), 0);
 	memset(f->bytes + size, 0, BYTES - size);
 	for (size_t i = DIV_ROUND_UP(size, PAGE_SIZE); i < PAGES; i++)
 		f->data[i] = false;
@@ -93,7 +93,7 @@ static void do_truncate(struct file_model *f, size_t size)
 
 static void do_punch(struct file_model *f, size_t pos, size_t n)
 {
-	truncate_range(f->m, (loff_t)pos, (loff_t)(pos + n));
+	EXPECT_EQ(truncate_range(f->m, (loff_t)pos, (loff_t)(pos + n)), 0);
 	memset(f->bytes + pos, 0, n);
 	for (size_t i = DIV_ROUND_UP(pos, PAGE_SIZE); (i + 1) * PAGE_SIZE <= pos + n; i++)
 		f->data[i] = false;
@@ -194,7 +194,7 @@ KTEST(filemap, huge_offsets,
 		EXPECT_EQ(filemap_write_kernel(f.m, (loff_t)1 << 44, &byte, 1), -EFBIG);
 		EXPECT_EQ(filemap_read_kernel(f.m, far, f.buf, 10), 1);
 		EXPECT_EQ(f.buf[0], 7);
-		truncate_setsize(f.m, 1);
+		EXPECT_EQ(truncate_setsize(f.m, 1), 0);
 		EXPECT_EQ(f.m->nrpages, 0);
 	}
 	model_exit(&f);
@@ -237,7 +237,8 @@ static void truncate_mapped(void *arg)
 	}
 	EXPECT_EQ(mm_counter_read(current_mm(), MM_SHMEM), 6);
 	EXPECT_EQ(mm_counter_read(current_mm(), MM_ANON), 2);
-	truncate_setsize(f->mapping, PAGE_SIZE + 1); /* pages 2, 3 go, the private copy of 3 too */
+	EXPECT_EQ(truncate_setsize(f->mapping, PAGE_SIZE + 1),
+		  0); /* pages 2, 3 go, the private copy of 3 too */
 	EXPECT_EQ(mm_counter_read(current_mm(), MM_SHMEM), 3);
 	EXPECT_EQ(mm_counter_read(current_mm(), MM_ANON), 1);
 	EXPECT_EQ(touch(shared + PAGE_SIZE, true), VM_FAULT_DONE);
@@ -245,7 +246,7 @@ static void truncate_mapped(void *arg)
 	EXPECT_EQ(touch(private + 3 * PAGE_SIZE, true), VM_FAULT_SIGBUS);
 	/* What a mapping writes behind the end is not seen when the file grows. */
 	EXPECT_EQ(mm_access(current_mm(), shared + PAGE_SIZE + 100, "\x55", 1, true), 1);
-	truncate_setsize(f->mapping, 4 * PAGE_SIZE);
+	EXPECT_EQ(truncate_setsize(f->mapping, 4 * PAGE_SIZE), 0);
 	EXPECT_EQ(filemap_read_kernel(f->mapping, PAGE_SIZE + 100, &byte, 1), 1);
 	EXPECT_EQ(byte, 0);
 	EXPECT_EQ(touch(shared + 2 * PAGE_SIZE, false), VM_FAULT_DONE);
@@ -400,10 +401,10 @@ static void failing_write(struct file_model *f, enum fail_class class)
 			EXPECT_EQ(filemap_read_kernel(f->m, 10, f->buf, BYTES), done);
 			EXPECT(!memcmp(f->buf, f->bytes, (size_t)done));
 		}
-		truncate_setsize(f->m, 0);
+		EXPECT_EQ(truncate_setsize(f->m, 0), 0);
 	}
 	EXPECT_EQ(f->m->size, BYTES);
-	truncate_setsize(f->m, 0);
+	EXPECT_EQ(truncate_setsize(f->m, 0), 0);
 }
 
 KTEST(filemap, failing_allocations,

@@ -137,7 +137,7 @@ KTEST(lru, states, "a page on a wrong list, on two, or on none")
 	/* its last reference goes while it is isolated: freed at the putback */
 	EXPECT(lru_isolate(page));
 	again = disk_page(d, 1);
-	truncate_setsize(&d->m, 0);
+	EXPECT_EQ(truncate_setsize(&d->m, 0), 0);
 	EXPECT_EQ(page_count(page), 2);
 	put_page(page);
 	lru_putback(page);
@@ -440,7 +440,7 @@ KTEST(reclaim, refault, "a page that comes back soon is not kept, or one that co
 	there_and_back(d, 0, 0, true);
 	expect_refaults(true, before, 4, 3, 1);
 	/* Nothing is remembered of what went for another reason. */
-	truncate_setsize(&d->m, 0);
+	EXPECT_EQ(truncate_setsize(&d->m, 0), 0);
 	EXPECT(radix_empty(&d->m.pages));
 	d->m.size = PAGES * PAGE_SIZE;
 	put_page(disk_page(d, 60));
@@ -497,7 +497,7 @@ KTEST(reclaim, shadows, "shadows that pin memory, or are left when their file ha
 	put_page(disk_page(d, (max + 99) * RADIX_SLOTS + 1));
 	EXPECT_EQ(vmstat_item(WORKINGSET_NODES), n - 1);
 	radix_check(&d->m.pages);
-	truncate_setsize(&d->m, 0);
+	EXPECT_EQ(truncate_setsize(&d->m, 0), 0);
 	EXPECT_EQ(vmstat_item(WORKINGSET_NODES), 0);
 	d->m.size = 1L << 40;
 	evict_sparse(d, 8);

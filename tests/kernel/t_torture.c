@@ -603,11 +603,13 @@ static void file_cut(struct worker *w, unsigned int i)
 
 	mutex_lock(&w->t->inode);
 	if (rnd(w, 2)) {
-		truncate_setsize(m, (loff_t)(i * PAGE_SIZE + rnd(w, WORDS) * 8));
+		EXPECT_EQ(truncate_setsize(m, (loff_t)(i * PAGE_SIZE + rnd(w, WORDS) * 8)), 0);
 		if (rnd(w, 4))
-			truncate_setsize(m, FILE_BYTES);
+			EXPECT_EQ(truncate_setsize(m, FILE_BYTES), 0);
 	} else {
-		truncate_range(m, i * PAGE_SIZE, (loff_t)(i + 1 + rnd(w, 8)) * (loff_t)PAGE_SIZE);
+		EXPECT_EQ(truncate_range(m, i * PAGE_SIZE,
+					 (loff_t)(i + 1 + rnd(w, 8)) * (loff_t)PAGE_SIZE),
+			  0);
 	}
 	mutex_unlock(&w->t->inode);
 }
@@ -656,7 +658,7 @@ static void cache_body(void *arg)
 	t->shared = (vaddr_t)area;
 	torture_run(t, cache_round, 2000);
 	/* Whatever of it is mapped still will be found. */
-	truncate_setsize(t->mapping, 0);
+	EXPECT_EQ(truncate_setsize(t->mapping, 0), 0);
 	EXPECT_EQ(mm_counter_read(mm, MM_FILE), 0);
 	for (unsigned int i = 0; i < FILE_PAGES; i++)
 		EXPECT(!get_word(t->shared + i * PAGE_SIZE, &v));
