@@ -166,34 +166,41 @@ static fault_case fault_file_cow(struct fault *f, u64 index)
 	return ret;
 }
 
-/* Locks a referenced page of the mapping, or arranges to wait for it; consumes the reference if
- * not. The page lock keeps truncation and writeback away while a page becomes dirty. */
-static bool lock_for_write(struct fault *f, struct page *page, struct address_space *mapping)
+/* VM_FAULT_DONE: the referenced page of the mapping is locked. Else the reference is consumed. The page
+ * lock keeps truncation and writeback away while a page becomes dirty. */
+static vm_fault_t lock_for_write(struct fault *f, struct page *page, struct address_space *mapping)
 {
+	vm_fault_t ret = VM_FAULT_RETRY;
+
 	if (!trylock_page(page)) {
 		drop_held(f);
 		f->held = page;
 		f->again = AGAIN_WAIT_PAGE;
-		return false;
+		return ret;
 	}
-	if (likely(page_still_in(page, mapping)))
-		return true;
+	if (likely(page_still_in(page, mapping))) {
+		if (likely(!READ_ONCE(mapping->claimed)))
+			return VM_FAULT_DONE;
+		ret = VM_FAULT_SIGBUS;
+	}
 	unlock_page(page);
 	put_page(page);
 	f->again = AGAIN_NOW;
-	return false;
+	return ret;
 }
 
 static fault_case fault_shared_write(struct fault *f, u64 index)
 {
 	struct address_space *mapping = f->vma->file->mapping;
 	struct page *page = cached_page(mapping, index);
+	vm_fault_t ret;
 	bool same;
 
 	if (!page)
 		return need_page(f, index);
-	if (!lock_for_write(f, page, mapping))
-		return VM_FAULT_RETRY;
+	ret = lock_for_write(f, page, mapping);
+	if (ret != VM_FAULT_DONE)
+		return ret;
 	same = lock_same_pte(f);
 	if (same) {
 		page_add_file_rmap(page);
@@ -214,8 +221,10 @@ static fault_case fault_shared_write(struct fault *f, u64 index)
 /* The first write to a page that was mapped for reading. page comes with a reference. */
 fault_case fault_shared_mkwrite(struct fault *f, struct page *page)
 {
-	if (!lock_for_write(f, page, f->vma->file->mapping))
-		return VM_FAULT_RETRY;
+	vm_fault_t ret = lock_for_write(f, page, f->vma->file->mapping);
+
+	if (ret != VM_FAULT_DONE)
+		return ret;
 	if (lock_same_pte(f)) {
 		make_writable(f->pte);
 		unlock_table(f);

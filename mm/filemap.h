@@ -37,6 +37,8 @@ struct address_space {
 	loff_t size; /* of the file, bytes; written under the inode's lock, read freely */
 	bool shadowed; /* (t) it has, or had, shadows: its end has to wait for those who forget them */
 	bool shmem;    /* (c) swap-backed (tmpfs, shared anonymous): counts as Shmem */
+	bool claimed; /* a disk that somebody uses past this cache: no mapping may write to it. Set before
+		       * its pages are dropped */
 	atomic_t writable_maps; /* shared writable mappings; < 0: denied */
 	unsigned long
 		committed; /* pages promised for the whole object (shared anonymous memory), given

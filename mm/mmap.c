@@ -133,6 +133,8 @@ static int shared_file_rights(struct mmap_request *r)
 {
 	if ((r->prot & PROT_WRITE) && !(r->file->access & MAPPABLE_WRITE))
 		return -EACCES;
+	if ((r->prot & PROT_WRITE) && r->file->mapping && READ_ONCE(r->file->mapping->claimed))
+		return -ETXTBSY;
 	r->vm_flags |= VM_SHARED | VM_MAYSHARE;
 	if (!(r->file->access & MAPPABLE_WRITE))
 		r->vm_flags &= ~(VM_MAYWRITE | VM_SHARED);

@@ -35,9 +35,8 @@ struct block_device {
 	unsigned int err_logged;   /* (l) */
 	struct mutex open_lock;
 	const void *holder;           /* (o) who claimed it, by blkdev_claim() or O_EXCL */
-	bool claimed;                 /* (o) by blkdev_claim() */
 	unsigned int openers;         /* (o) open files */
-	struct address_space mapping; /* its pages as a file */
+	struct address_space mapping; /* its pages as a file; claimed (o): by blkdev_claim() */
 	struct rwsem write_lock;
 	struct block_device *next; /* (c) */
 };

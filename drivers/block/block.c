@@ -78,7 +78,7 @@ int blkdev_claim(struct block_device *bdev, const void *holder)
 	if (bdev->holder)
 		return -EBUSY;
 	bdev->holder = holder;
-	bdev->claimed = true;
+	WRITE_ONCE(bdev->mapping.claimed, true);
 	blkdev_flush_and_drop(bdev);
 	return 0;
 }
@@ -86,9 +86,10 @@ int blkdev_claim(struct block_device *bdev, const void *holder)
 void blkdev_release(struct block_device *bdev, const void *holder)
 {
 	guard_mutex(&bdev->open_lock);
-	assert(bdev->holder == holder && bdev->claimed);
+	assert(bdev->holder == holder && bdev->mapping.claimed);
+	blkdev_flush_and_drop(bdev); /* who read it meanwhile has old bytes there */
 	bdev->holder = NULL;
-	bdev->claimed = false;
+	WRITE_ONCE(bdev->mapping.claimed, false);
 }
 
 u64 blkdev_blocks(const struct block_device *bdev)

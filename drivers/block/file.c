@@ -9,7 +9,8 @@
  *
  * Who claims a device (a swap area, a mounted file system) does requests of his own, past this cache.
  * So it is written and emptied when he begins; and while he holds it, nothing is written to it as a
- * file (ETXTBSY). O_EXCL is a claim, too, of the open file's.
+ * file (write, a shared writable mmap: ETXTBSY; a store to such a mapping that was there before:
+ * SIGBUS). O_EXCL is a claim, too, of the open file's.
  *
  * Locking: open_lock -> page lock. The mapping's size never changes; write_lock is what the inode's
  * lock is to a regular file: one write at a time.
@@ -179,7 +180,7 @@ static ssize_t blkdev_write(struct file *f, const void __user *buf, size_t n, lo
 	ssize_t ret;
 	int err = 0;
 
-	if (READ_ONCE(b->claimed))
+	if (READ_ONCE(b->mapping.claimed))
 		return -ETXTBSY;
 	if (!n)
 		return 0;
@@ -187,7 +188,7 @@ static ssize_t blkdev_write(struct file *f, const void __user *buf, size_t n, lo
 		return -ENOSPC;
 	touch_mtime(f->inode);
 	down_write(&b->write_lock);
-	ret = b->claimed ?
+	ret = b->mapping.claimed ?
 		      -ETXTBSY :
 		      write_steps(b, buf, min(n, (size_t)(b->mapping.size - *pos)), *pos);
 	up_write(&b->write_lock);
