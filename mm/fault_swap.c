@@ -59,6 +59,7 @@ static vm_fault_t fault_swap_cached(struct fault *f, struct page *page)
 	f->again = AGAIN_NOW;
 	if (unlikely(!PageSwapCache(page) || page->swap != f->swap.val) || !lock_same_pte(f)) {
 		unlock_page(page);
+		free_swap_cache(page); /* that entry may have been the last */
 		put_page(page);
 		return VM_FAULT_RETRY;
 	}

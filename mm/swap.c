@@ -267,7 +267,16 @@ struct swap_header {
 };
 static_assert_size(struct swap_header, PAGE_SIZE);
 
-static int check_header(struct swap_area *a, const struct swap_header *h)
+/* A machine of the other byte order may have written it. */
+static void swap_bytes(struct swap_header *h)
+{
+	for (u32 *word = &h->version; word <= &h->nr_bad; word++)
+		*word = __builtin_bswap32(*word);
+	for (u32 i = 0; i < min(h->nr_bad, (u32)ARRAY_SIZE(h->bad)); i++)
+		h->bad[i] = __builtin_bswap32(h->bad[i]);
+}
+
+static int check_header(struct swap_area *a, struct swap_header *h)
 {
 	u64 blocks = blkdev_blocks(a->bdev);
 
@@ -275,6 +284,8 @@ static int check_header(struct swap_area *a, const struct swap_header *h)
 		pr_err("Unable to find swap-space signature\n");
 		return -EINVAL;
 	}
+	if (h->version == __builtin_bswap32(1))
+		swap_bytes(h);
 	if (h->version != 1) {
 		pr_warn("Unable to handle swap header version %u\n", h->version);
 		return -EINVAL;

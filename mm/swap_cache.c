@@ -218,6 +218,7 @@ static void end_read(struct page *page, int err)
 		count_event(PSWPIN);
 	}
 	unlock_page(page);
+	free_swap_cache(page); /* its last user may have gone meanwhile */
 	put_page(page);
 }
 

@@ -162,6 +162,7 @@ int shmem_swap_in(struct address_space *m, u64 index, bool *major)
 	if (PageSwapCache(page) && page->swap == e.val)
 		page_back(m, index, e, page);
 	unlock_page(page);
+	free_swap_cache(page); /* the value may have gone meanwhile */
 	put_page(page);
 	return 0;
 }
@@ -169,45 +170,58 @@ int shmem_swap_in(struct address_space *m, u64 index, bool *major)
 unsigned long shmem_swapped(struct address_space *m, u64 first, u64 n)
 {
 	unsigned long index = first, found = 0;
-	void *entry;
+	bool more = READ_ONCE(m->nrswapped);
 
-	if (!READ_ONCE(m->nrswapped))
-		return 0;
-	spin_lock(&m->tree_lock);
-	for (; (entry = radix_next(&m->pages, &index)) && index - first < n; index++)
-		found += radix_is_value(entry);
-	spin_unlock(&m->tree_lock);
+	while (more) {
+		spin_lock(&m->tree_lock);
+		for (unsigned int seen = 0; more && seen < TREE_SCAN; seen++, index++) {
+			void *entry = radix_next(&m->pages, &index);
+
+			more = entry && index - first < n;
+			found += more && radix_is_value(entry);
+		}
+		spin_unlock(&m->tree_lock);
+		cond_resched();
+	}
 	return found;
 }
 
 /* --- swapoff ---- */
 
-/* The first value of the area from *index on. */
-static bool next_value(struct address_space *m, unsigned int area, unsigned long *index)
+/* Moves *index to the first value of the area from there on (*found), or past many that are none. False:
+ * there are no more. */
+static bool next_value(struct address_space *m, unsigned int area, unsigned long *index,
+		       bool *found)
 {
-	bool found = false;
-	void *entry;
+	void *entry = m;
 
+	*found = false;
 	spin_lock(&m->tree_lock);
-	while (!found && (entry = radix_next(&m->pages, index))) {
+	for (unsigned int seen = 0; seen < TREE_SCAN && (entry = radix_next(&m->pages, index));
+	     seen++) {
 		swp_entry_t e = {(u32)radix_to_value(entry)};
 
-		found = radix_is_value(entry) && swp_area(e) == area;
-		*index += !found;
+		*found = radix_is_value(entry) && swp_area(e) == area;
+		if (*found)
+			break;
+		++*index;
 	}
 	spin_unlock(&m->tree_lock);
-	return found;
+	return entry;
 }
 
 static int unuse_mapping(struct address_space *m, unsigned int area)
 {
 	unsigned long index = 0;
 	int err = 0;
+	bool found;
 
-	while (next_value(m, area, &index) && (!err || err == -ENOENT)) {
-		err = shmem_swap_in(m, index, NULL);
+	while ((!err || err == -ENOENT) && next_value(m, area, &index, &found)) {
+		if (found)
+			err = shmem_swap_in(m, index, NULL);
 		if (current_signal_pending())
 			err = -EINTR;
+		cond_resched();
 	}
 	return err == -ENOENT ? 0 : err;
 }

@@ -77,6 +77,7 @@ static int unuse_mm(struct mm_struct *mm, unsigned int area)
 			return vm_fault_errno(ret);
 		if (current_signal_pending())
 			return -EINTR;
+		cond_resched();
 	}
 	return 0;
 }

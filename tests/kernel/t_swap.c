@@ -3,7 +3,7 @@
  * Swap areas, slots and the cache, on a ramdisk (ramdisk_size=4096 or more on the command line; else
  * these are skipped).
  */
-#include <drivers/block/block.h>
+#include <drivers/block/blkdev.h>
 #include <fs/vfs.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
@@ -341,4 +341,103 @@ KTEST(swap, shmem_held, "a page of tmpfs swapped out under who has just looked i
 	CHECK_EQ(do_swapoff(b), 0);
 free:
 	free_page(m);
+}
+
+/* --- devices of our own ---- */
+
+static struct block_device fakes[MAX_SWAP_AREAS + 1];
+static void (*while_read)(struct bio *bio); /* called in the middle of a request */
+
+/* Holds a header and nothing else. */
+static void fake_submit(struct bio *bio)
+{
+	struct header *h = page_address(bio->pages[0]);
+
+	for (unsigned int i = 0; i < bio->nr && !bio->write; i++)
+		memset(page_address(bio->pages[i]), 0, PAGE_SIZE);
+	if (bio->block == 0) {
+		h->version = 1;
+		h->last_page = SLOTS - 1;
+		memcpy(h->magic, "SWAPSPACE2", 10);
+	} else if (while_read) {
+		while_read(bio);
+	}
+	bio_endio(bio, 0);
+}
+
+static struct block_device *fake(unsigned int n)
+{
+	struct block_device *b = &fakes[n];
+
+	memset(b, 0, sizeof(*b));
+	b->blocks = SLOTS;
+	b->submit = fake_submit;
+	strscpy(b->name, "fake", sizeof(b->name));
+	spin_lock_init(&b->lock, LOCK_PROC);
+	mutex_init(&b->open_lock, LOCK_BLKDEV);
+	blkdev_file_init(b);
+	return b;
+}
+
+KTEST(swap, many_areas, "more areas than there are numbers, or a number that stays taken")
+{
+	u32 on = 0;
+
+	for (unsigned int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < MAX_SWAP_AREAS; i++)
+			if (EXPECT_EQ(do_swapon(fake(i), 0, "/dev/fake"), 0))
+				on |= 1u << i;
+		EXPECT_EQ(do_swapon(fake(MAX_SWAP_AREAS), 0, "/dev/fake"), -EPERM);
+		EXPECT(!fakes[MAX_SWAP_AREAS].holder && !fakes[MAX_SWAP_AREAS].mapping.claimed);
+		EXPECT_EQ(total_swap_pages, MAX_SWAP_AREAS * (SLOTS - 1));
+		for (unsigned int i = 0; i < MAX_SWAP_AREAS; i++)
+			if (on & 1u << i)
+				EXPECT_EQ(do_swapoff(&fakes[i]), 0);
+		EXPECT_EQ(total_swap_pages, 0);
+	}
+}
+
+#define AHEAD 8u
+static swp_entry_t ahead[AHEAD];
+
+/* The last names of the neighbours go while their pages are locked. */
+static void abandon(struct bio *bio)
+{
+	EXPECT_EQ(bio->nr, AHEAD);
+	for (unsigned int i = 1; i < AHEAD; i++) {
+		struct page *page = swap_cache_get(ahead[i]);
+
+		EXPECT(page && PageLocked(page) && !PageUptodate(page));
+		put_page(page);
+		swap_free_page(ahead[i]);
+	}
+}
+
+KTEST(swap, abandoned, "a page read ahead for somebody who has gone that keeps its slot")
+{
+	struct block_device *b = fake(0);
+	struct page *page;
+
+	CHECK_EQ(do_swapon(b, 0, "/dev/fake"), 0);
+	for (unsigned int i = 0; i < AHEAD; i++) {
+		page = swapped_page();
+		CHECK(page);
+		ahead[i] = entry_of(page);
+		EXPECT_EQ(swap_duplicate(ahead[i]), 0);
+		lock_page(page);
+		delete_from_swap_cache(page);
+		unlock_page(page);
+		put_page(page);
+	}
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 1 - AHEAD);
+	while_read = abandon;
+	page = swap_read(ahead[0], NULL);
+	while_read = NULL;
+	CHECK(!IS_ERR_OR_NULL(page));
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 2);
+	EXPECT(PageSwapCache(page));
+	put_page(page);
+	swap_free_page(ahead[0]);
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
+	CHECK_EQ(do_swapoff(b), 0);
 }
