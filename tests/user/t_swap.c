@@ -192,6 +192,144 @@ TEST(header, "a device without a good header taken for swap")
 	restore();
 }
 
+static unsigned area_size(const char *dev)
+{
+	char text[1024], *at;
+	unsigned kb = 0;
+
+	OK(ut_slurp("/proc/swaps", text, sizeof(text)));
+	at = strstr(text, dev);
+	if (at)
+		sscanf(at, "%*s %*s %u", &kb);
+	return kb;
+}
+
+TEST(bad_slots, "a slot that the header calls bad in use, or one that cannot be refused not")
+{
+	static const unsigned two[] = {2}, bad[] = {10, 999}, zero[] = {10, 0}, high[] = {10, 1000};
+	static const unsigned many[] = {638}, all[] = {637};
+
+	need_disk(RAM0);
+	for (int i = 0; i < 5; i++) {
+		const unsigned *slots = i == 0 ? bad : i == 1 ? zero : high;
+		const unsigned *nr = i == 3 ? many : i == 4 ? all : two;
+		char header[PAGE];
+		int fd;
+
+		mkswap(RAM0, 1000, 1, "SWAPSPACE2");
+		fd = OK(open(RAM0, O_RDWR));
+		CHECK_EQ(pread(fd, header, PAGE, 0), PAGE);
+		memcpy(header + 1032, nr, 4);
+		memcpy(header + 1536, slots, 8);
+		CHECK_EQ(pwrite(fd, header, PAGE, 0), PAGE);
+		OK(fsync(fd));
+		OK(close(fd));
+		if (i) {
+			CHECK_ERRNO(swapon(RAM0, 0), EINVAL);
+			continue;
+		}
+		OK(swapon(RAM0, 0));
+		CHECK_EQ(area_size(RAM0), (999 - 2) * 4);
+		OK(swapoff(RAM0));
+	}
+	restore();
+}
+
+TEST(byte_order, "an area of a machine with the other byte order or page size taken wrongly")
+{
+	unsigned swapped[3] = {1, 999, 1}, bad = __builtin_bswap32(10);
+	char header[2 * PAGE] = "";
+	int fd;
+
+	need_disk(RAM0);
+	for (int i = 0; i < 3; i++)
+		swapped[i] = __builtin_bswap32(swapped[i]);
+	memcpy(header + 1024, swapped, sizeof(swapped));
+	memcpy(header + 1536, &bad, sizeof(bad));
+	memcpy(header + 4086, "SWAPSPACE2", 10);
+	fd = OK(open(RAM0, O_RDWR));
+	CHECK_EQ(pwrite(fd, header, PAGE, 0), PAGE);
+	OK(fsync(fd));
+	OK(close(fd));
+	OK(swapon(RAM0, 0));
+	CHECK_EQ(area_size(RAM0), (999 - 1) * 4);
+	OK(swapoff(RAM0));
+	memcpy(header + 8182, "SWAPSPACE2", 10); /* pages of 8 KiB */
+	memset(header + 4086, 0, 10);
+	fd = OK(open(RAM0, O_RDWR));
+	CHECK_EQ(pwrite(fd, header, 2 * PAGE, 0), 2 * PAGE);
+	OK(fsync(fd));
+	OK(close(fd));
+	CHECK_ERRNO(swapon(RAM0, 0), EINVAL);
+	mkswap(RAM0, 1000, 1, "SWAP-SPACE");
+	CHECK_ERRNO(swapon(RAM0, 0), EINVAL);
+	restore();
+}
+
+TEST(busybox, "mkswap, swapon and swapoff of the distribution that do not work, or a flag refused")
+{
+	need_disk(RAM0);
+	CHECK_EQ(system("mkswap " RAM0 " >/dev/null && swapon " RAM0), 0);
+	CHECK_EQ(area_size(RAM0), (dev_pages(RAM0) - 1) * 4);
+	CHECK_EQ(system("swapoff " RAM0), 0);
+	CHECK_EQ(area_size(RAM0), 0);
+	OK(swapon(RAM0, SWAP_FLAG_PREFER | 32767));
+	OK(swapoff(RAM0));
+	OK(swapon(RAM0, 0x70000)); /* discard, all three: accepted where nothing can be discarded */
+	OK(swapoff(RAM0));
+	restore();
+}
+
+TEST(claimed, "an area written to through its device file, by a mapping that is older or not")
+{
+	struct ut_fault f;
+	char *p, *q, c = 1;
+	int fd, excl;
+
+	need_disk(RAM0);
+	mkswap(RAM0, 1000, 1, "SWAPSPACE2");
+	fd = OK(open(RAM0, O_RDWR));
+	p = OK(mmap(NULL, 4 * PAGE, RW, MAP_SHARED, fd, 500 * PAGE));
+	p[0] = 5;
+	OK(msync(p, 4 * PAGE, MS_SYNC));
+	p[PAGE] = 6; /* Octavo: swapon writes it */
+	if (!ut_octavo())
+		OK(fsync(fd));
+	excl = OK(open(RAM0, O_RDONLY | O_EXCL));
+	CHECK_ERRNO(swapon(RAM0, 0), EBUSY);
+	OK(close(excl));
+	OK(swapon(RAM0, 0));
+	CHECK_ERRNO(open(RAM0, O_RDONLY | O_EXCL), EBUSY);
+	CHECK_ERRNO(pwrite(fd, &c, 1, 500 * PAGE), ETXTBSY);
+	CHECK_ERRNO(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0), ETXTBSY);
+	CHECK_EQ(p[0], 5);
+	CHECK_FAULT(ut_write(p), SIGBUS, BUS_ADRERR, p);
+	CHECK_EQ(p[PAGE], 6);
+	CHECK_FAULT(ut_write(p + PAGE), SIGBUS, BUS_ADRERR, p + PAGE);
+	CHECK_FAULT(ut_write(p + 2 * PAGE), SIGBUS, BUS_ADRERR, p + 2 * PAGE);
+	excl = OK(open("/dev/zero", O_RDONLY));
+	CHECK_ERRNO(read(excl, p, 1), EFAULT);
+	OK(close(excl));
+	q = OK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 500 * PAGE));
+	CHECK_EQ(q[0], 5);
+	f = ut_write(q);
+	CHECK_EQ(f.sig, SIGSEGV);
+	OK(mprotect(q, PAGE, RW));
+	CHECK_FAULT(ut_write(q), SIGBUS, BUS_ADRERR, q);
+	OK(munmap(q, PAGE));
+	q = OK(mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, 500 * PAGE));
+	q[0] = 7;
+	CHECK_EQ(p[0], 5);
+	OK(swapoff(RAM0));
+	p[0] = 8;
+	CHECK_EQ(pread(fd, &c, 1, 500 * PAGE), 1);
+	CHECK_EQ(c, 8);
+	OK(munmap(q, PAGE));
+	OK(munmap(p, 4 * PAGE));
+	OK(close(fd));
+	restore();
+}
+
 TEST(area, "an area missing in /proc, wrongly counted, or taken twice")
 {
 	char text[1024], line[200];
@@ -317,6 +455,36 @@ TEST(fork, "a swapped page shared by fork that is not copied, or copied wrongly"
 	CHECK_EQ(wrong(p + 16 * PAGE, 1, 7) != 0, 1); /* the 17th has another number */
 	OK(munmap(p, 64 * PAGE));
 	CHECK(came_free(before));
+	restore();
+}
+
+TEST(others, "MADV_PAGEOUT that takes a page from another process, or a wrong call accepted")
+{
+	int go[2];
+	char *p, c;
+
+	swap_on();
+	p = ut_map_alone(32 * PAGE);
+	fill(p, 32, 61);
+	OK(pipe(go));
+	pid_t pid = CHILD({ CHECK_EQ(read(go[0], &c, 1), 1); });
+	OK(madvise(p, 32 * PAGE, MADV_PAGEOUT));
+	CHECK_EQ(swapped(p, 32), 0);
+	OK(madvise(p, 32 * PAGE, MADV_COLD));
+	CHECK_EQ(write(go[1], "x", 1), 1);
+	CHECK_EXIT(pid, 0);
+	OK(mlock(p + 8 * PAGE, PAGE));
+	CHECK_ERRNO(madvise(p, 32 * PAGE, MADV_PAGEOUT), EINVAL);
+	CHECK_EQ(swapped(p, 8), 8); /* those before the locked one */
+	CHECK_EQ(swapped(p + 8 * PAGE, 24), 0);
+	CHECK_ERRNO(madvise(p + 8 * PAGE, PAGE, MADV_COLD), EINVAL);
+	OK(munlock(p, 32 * PAGE));
+	OK(munmap(p + 30 * PAGE, PAGE));
+	CHECK_ERRNO(madvise(p + 29 * PAGE, 3 * PAGE, MADV_PAGEOUT), ENOMEM);
+	CHECK_EQ(swapped(p + 29 * PAGE, 1), 1);
+	CHECK_EQ(swapped(p + 31 * PAGE, 1), 1); /* behind the hole */
+	CHECK_EQ(wrong(p, 30, 61), 0);
+	OK(munmap(p, 32 * PAGE));
 	restore();
 }
 
@@ -462,6 +630,47 @@ TEST(off, "swapoff that leaves a page of some process behind")
 	restore();
 }
 
+TEST(once, "a swapped page that two share read twice, or more than vm.page-cluster says")
+{
+	char old[16], cluster[] = "0";
+	unsigned char vec[32];
+	long in;
+	char *p;
+
+	swap_on();
+	OK(ut_slurp("/proc/sys/vm/page-cluster", old, sizeof(old)));
+	for (; *cluster <= '3'; cluster[0] = (char)(cluster[0] + 3)) {
+		unsigned there = 0;
+
+		ut_spew("/proc/sys/vm/page-cluster", cluster);
+		p = out_pages(32, 39);
+		in = number("/proc/vmstat", "pswpin ");
+		CHECK(ut_read(p + 16 * PAGE).sig == 0);
+		in = number("/proc/vmstat", "pswpin ") - in;
+		OK(mincore(p, 32 * PAGE, vec));
+		for (int i = 0; i < 32; i++)
+			there += vec[i] & 1;
+		/* Linux reads nothing ahead from a disk that takes no time. Some may be other programs'. */
+		if (ut_octavo() && !slow())
+			CHECK(*cluster == '0' ? there == 1 : there > 1 && there <= 8);
+		CHECK(in >= 1 && in <= (*cluster == '0' ? 1 : 8) + 8);
+		OK(munmap(p, 32 * PAGE));
+	}
+	p = out_pages(64, 41);
+	in = number("/proc/vmstat", "pswpin ");
+	for (int i = 0; i < 3; i++) {
+		pid_t pid = CHILD({ CHECK_EQ(wrong(p, 64, 41), 0); });
+
+		CHECK_EXIT(pid, 0);
+	}
+	CHECK_EQ(wrong(p, 64, 41), 0);
+	in = number("/proc/vmstat", "pswpin ") - in;
+	CHECK(in >= 64 - 8 * slow() && in <= 64 + 32); /* 256, if each child read for himself */
+	ut_spew("/proc/sys/vm/page-cluster", old);
+	OK(munmap(p, 64 * PAGE));
+	restore();
+}
+
 static long used(const char *dev)
 {
 	char text[1024], *at;
@@ -504,6 +713,79 @@ TEST(no_room, "swapoff without room that ends another process, or an area off th
 	CHECK_SIGNALED(hog, SIGKILL);
 	CHECK_EQ(wrong(p, 2500, 29), 0);
 	OK(munmap(p, 2500 * PAGE));
+	restore();
+}
+
+TEST(promised, "swapoff that breaks a promise of memory instead of saying ENOMEM")
+{
+	char mode[16], ratio[16];
+	char *p;
+
+	swap_on();
+	p = out_pages(100, 43);
+	OK(ut_slurp("/proc/sys/vm/overcommit_memory", mode, sizeof(mode)));
+	OK(ut_slurp("/proc/sys/vm/overcommit_ratio", ratio, sizeof(ratio)));
+	ut_spew("/proc/sys/vm/overcommit_ratio", "0");
+	ut_spew("/proc/sys/vm/overcommit_memory", "2");
+	CHECK_ERRNO(swapoff(RAM0), ENOMEM);
+	ut_spew("/proc/sys/vm/overcommit_memory", mode);
+	ut_spew("/proc/sys/vm/overcommit_ratio", ratio);
+	CHECK(used(RAM0) >= 400);
+	CHECK_EQ(swapped(p, 100), 100);
+	CHECK_EQ(wrong(p, 100, 43), 0);
+	OK(munmap(p, 100 * PAGE));
+	restore();
+}
+
+static void delay_us(const char *us)
+{
+	ut_spew("/sys/module/ramdisk/parameters/delay_us", us);
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+TEST(interrupted, "swapoff that a signal does not end, or that leaves half an area then")
+{
+	struct sigaction sa = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+	struct itimerval soon = {.it_value.tv_usec = 60000};
+	char old[16], *p, *s;
+
+	if (ut_slurp("/sys/module/ramdisk/parameters/delay_us", old, sizeof(old)) < 0)
+		SKIP_LINUX("the ramdisk cannot be slow");
+	swap_on();
+	p = out_pages(200, 45);
+	s = OK(mmap(NULL, 200 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	fill(s, 200, 47);
+	OK(madvise(s, 200 * PAGE, MADV_PAGEOUT));
+	OK(sigaction(SIGALRM, &sa, NULL));
+	delay_us("2000");
+	for (int i = 0; i < 3; i++) {
+		OK(setitimer(ITIMER_REAL, &soon, NULL));
+		CHECK_ERRNO(swapoff(RAM0), EINTR);
+		CHECK(used(RAM0) > 0);
+		CHECK(swapped(p, 200) > 20);
+	}
+	/* The file's turn comes after that of all spaces. */
+	delay_us(old);
+	CHECK_EQ(wrong(p, 200, 45), 0);
+	delay_us("2000");
+	fill(p, 200, 46); /* gives all its slots back */
+	for (int i = 0; i < 2; i++) {
+		OK(setitimer(ITIMER_REAL, &soon, NULL));
+		CHECK_ERRNO(swapoff(RAM0), EINTR);
+		CHECK(used(RAM0) > 0);
+	}
+	delay_us(old);
+	OK(madvise(p, 200 * PAGE, MADV_PAGEOUT)); /* it is still on */
+	CHECK(swapped(p, 200) > 0);
+	OK(swapoff(RAM0));
+	CHECK_EQ(wrong(p, 200, 46), 0);
+	CHECK_EQ(wrong(s, 200, 47), 0);
+	OK(munmap(p, 200 * PAGE));
+	OK(munmap(s, 200 * PAGE));
 	restore();
 }
 
@@ -666,6 +948,67 @@ TEST(faulty, "a page lost because the disk failed for a while, or an error that 
 	OK(swapoff(RAM0));
 	CHECK_EQ(wrong(p, 16, 51), 0);
 	CHECK_EQ(wrong(q, 16, 55), 0);
+	restore();
+}
+
+/* Has the log had it since fd was at its end? */
+static int logged(int fd, const char *what)
+{
+	char record[1024];
+	ssize_t n;
+
+	while ((n = read(fd, record, sizeof(record) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+		record[n > 0 ? n : 0] = 0;
+		if (strstr(record, what))
+			return 1;
+	}
+	return 0;
+}
+
+TEST(truncated, "what a file had before it was cut off comes back, if swap fails for a while then")
+{
+	int fd = OK(open("file", O_RDWR | O_CREAT, 0600)), log;
+	static char buf[8 * PAGE];
+	struct stat st;
+	char *p, c;
+
+	if (access("/sys/module/ramdisk/parameters/error_rate", W_OK))
+		SKIP_LINUX("the ramdisk cannot be made to fail");
+	swap_on();
+	log = OK(open("/dev/kmsg", O_RDONLY | O_NONBLOCK));
+	OK(lseek(log, 0, SEEK_END));
+	fill(buf, 8, 57);
+	CHECK_EQ(write(fd, buf, sizeof(buf)), sizeof(buf));
+	OK(ftruncate(fd, 7 * PAGE + 100));
+	p = OK(mmap(NULL, 8 * PAGE, RW, MAP_SHARED, fd, 0));
+	CHECK_EQ(wrong(p, 7, 57), 0);
+	p[7 * PAGE + 200] = 77; /* beyond the end, and in swap, too */
+	OK(madvise(p, 8 * PAGE, MADV_PAGEOUT));
+	ut_msleep(slow() ? 200 : 0);
+	error_rate("1000");
+	CHECK_ERRNO(ftruncate(fd, 3 * PAGE + 8), EIO);
+	CHECK_ERRNO(ftruncate(fd, 8 * PAGE), EIO);
+	CHECK_ERRNO(pwrite(fd, "x", 1, 9 * PAGE), EIO);
+	CHECK_ERRNO(fallocate(fd, 0, 0, 8 * PAGE), EIO);
+	CHECK_ERRNO(fallocate(fd, 3, PAGE + 8, 16), EIO); /* PUNCH_HOLE | KEEP_SIZE */
+	CHECK_ERRNO(fallocate(fd, 3, PAGE + 8, 2 * PAGE), EIO);
+	error_rate("0");
+	CHECK(logged(log, "Read-error on swap-device (ram0:"));
+	OK(fstat(fd, &st));
+	CHECK_EQ(st.st_size, 7 * PAGE + 100);
+	CHECK_EQ(wrong(p, 7, 57), 0);
+	OK(madvise(p, 8 * PAGE, MADV_PAGEOUT));
+	OK(ftruncate(fd, 8 * PAGE));
+	CHECK_EQ(pread(fd, &c, 1, 7 * PAGE + 200), 1);
+	CHECK_EQ(c, 0);
+	OK(madvise(p, 8 * PAGE, MADV_PAGEOUT));
+	OK(ftruncate(fd, 3 * PAGE + 8));
+	CHECK_EQ(*(long *)(p + 3 * PAGE), 4 * 1000003L * 57);
+	CHECK_EQ(*(long *)(p + 3 * PAGE + 512), 0);
+	CHECK_EQ(wrong(p, 3, 57), 0);
+	OK(munmap(p, 8 * PAGE));
+	OK(close(fd));
+	OK(close(log));
 	restore();
 }
 
