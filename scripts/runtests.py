@@ -73,6 +73,28 @@ def shortage_words(options):
     return "rdinit=/tests/run utest=programs,integrity" + (" integrity=100000" if options.long else "")
 
 
+def random_words(options, more=""):
+    """Any sequence of calls, while two areas come and go: 100,000 steps with --long."""
+    steps = 100000 if options.long else 6000
+    return f"rdinit=/tests/run utest=integrity.random random={steps} seed={options.seed} ramdisk.count=2{more}"
+
+
+def random_groups():
+    """On 1, 2 and 4 CPUs, and with a disk that fails one time in a hundred."""
+    groups = []
+    for cpus in ("1", "2", "4"):
+        groups.append(Group(f"random-smp{cpus}", f"random calls against a model, 64 MiB of RAM, {cpus} CPUs",
+                            run_boot(random_words), {"MEM": "160", "SWAP": "96", "SMP": cpus}, ["release"]))
+    groups.append(Group("random-faulty", "the same on 2 CPUs, and a disk that fails now and then",
+                        run_boot(lambda options: random_words(options, " ramdisk.error_rate=10")),
+                        {"MEM": "160", "SWAP": "96", "SMP": "2"}, ["release"]))
+    groups.append(Group("swap-slow", "swap on a slow disk, 2 CPUs",
+                        run_boot(lambda options: "rdinit=/tests/run utest=swap ramdisk_size=16384 ramdisk.count=2 "
+                                                 "ramdisk.delay_us=100"),
+                        {"MEM": "128", "SMP": "2", "BUILD": "debug"}, ["debug"]))
+    return groups
+
+
 def fuzz_words(options):
     calls, programs = (10000000, 12000) if options.long else (60000, 1500)
     return (f"rdinit=/tests/run utest=fuzz/calls,fuzz/elf quiet fuzz.seed={options.seed} fuzz.calls={calls} "
@@ -205,6 +227,7 @@ def all_groups():
                                 {"MEM": mem, "BUILD": "debug"}, ["debug"]))
         groups.append(Group("shortage", "data and programs in 64 MiB of RAM and 192 of swap", run_boot(shortage_words),
                             {"MEM": "64", "SWAP": "192"}, ["release"]))
+        groups += random_groups()
         groups += smp_groups()
         groups.append(Group("fuzz", "random system calls and programs", run_boot(fuzz_words),
                             {"MEM": "256", "BUILD": "debug"}, ["debug"]))

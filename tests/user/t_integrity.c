@@ -18,9 +18,12 @@
  *
  * A common count of the pages that may be in use, those that a forked child may copy included, keeps
  * all within what RAM and swap hold, so that nothing here can end in an OOM kill: that would be a
- * failure. In the test the size follows from /proc/meminfo; integrity=STEPS on the kernel's command
- * line is the long form, and with ramdisk.error_rate= there a SIGBUS is no failure. Started with options it is a program: all is repeated exactly by the seed
- * but for the order in which processes run. -b: a SIGBUS ends a process and is no failure (the swap
+ * failure. In the test the size follows from /proc/meminfo; integrity=STEPS or random=STEPS on the
+ * kernel's command line is the long form, seed=N another one, and with ramdisk.error_rate= there a SIGBUS
+ * is no failure. The test `random` has two areas; while the steps are taken, they come and go, and the
+ * policy, read-ahead, swappiness and caches change; in the end no slot and no page may be missing.
+ * Started with options it is a program: all is repeated exactly by the seed but for the order in which
+ * processes run. -b: a SIGBUS ends a process and is no failure (the swap
  * device is faulty); -d: damage one bit, to see that it is noticed.
  */
 #include "utest.h"
@@ -28,6 +31,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <sys/statfs.h>
+#include <sys/swap.h>
 
 enum { REGIONS = 96, LIBRARY = 64, BUS_EXIT = 42, WORDS = PAGE / 8 };
 enum { HOLE = 1, LOCKED = 2, FREED = 4 }; /* a page's flags; FREED: may have become 0 */
@@ -54,6 +58,7 @@ static struct control { /* seen by all */
 	long used, locked, steps, forks, refused, lost;
 } * ctl;
 static long budget, lock_limit, steps_each; /* pages, pages, steps */
+static bool ends_by_exec;
 static int workers = 4;
 static bool bus_is_clean, damage, can_pageout;
 static uint64_t seed = 1, rng;
@@ -440,14 +445,18 @@ static void op_protect(void)
 {
 	size_t i, n;
 	struct region *r = some_run(&i, &n, 24, HOLE);
+	bool none = rnd(2);
 
 	if (!r)
 		return;
-	if (mprotect(r->base + i * PAGE, n * PAGE, PROT_READ) < 0) {
+	if (mprotect(r->base + i * PAGE, n * PAGE, none ? PROT_NONE : PROT_READ) < 0) {
 		refused("mprotect");
 		return;
 	}
-	verify(r, i, n);
+	if (none && can_pageout) /* refused where some of it is locked */
+		madvise(r->base + i * PAGE, n * PAGE, MADV_PAGEOUT);
+	if (!none)
+		verify(r, i, n);
 	OK(mprotect(r->base + i * PAGE, n * PAGE, PROT_READ | PROT_WRITE));
 }
 
@@ -606,6 +615,8 @@ static void end_process(void)
 			unmap_region(&regions[i]);
 	give(&ctl->used, private_pages);
 	give(&ctl->locked, locked_pages);
+	if (ends_by_exec && rnd(4) == 0)
+		execl("/bin/busybox", "true", NULL); /* gives back the rest as well */
 	ut_child_exit();
 }
 
@@ -840,6 +851,7 @@ static void run(long pages, long steps, void (*meanwhile)(void))
 	if (bus_is_clean)
 		mlockall(MCL_CURRENT);
 	budget = pages;
+	lock_limit = meminfo("MemTotal") / 4 / 20;
 	steps_each = steps / workers;
 	set_up();
 	ut_note("%ld MiB of patterns, %ld MiB of RAM, %ld MiB of swap; %d processes, %ld steps each, seed %lu",
@@ -897,8 +909,10 @@ static long long_steps(void)
 /* A faulty device must not take the test itself: locks are its own, its children inherit none. */
 static __attribute__((constructor)) void start_up(void)
 {
-	if (long_steps() > 2000)
-		ut_seconds = (unsigned)long_steps() / 10;
+	long steps = long_steps() + from_cmdline("random=");
+
+	if (steps > 2000)
+		ut_seconds = (unsigned)steps / 10;
 	if (from_cmdline("ramdisk.error_rate=")) {
 		bus_is_clean = true;
 		mlockall(MCL_CURRENT);
@@ -984,6 +998,152 @@ TEST(swapoff, "a page that swapoff forgets, or brings to the wrong place")
 	if (geteuid() != 0)
 		SKIP("for root");
 	run(meminfo("MemAvailable") / 4 / 3, 2000, swap_off_and_on);
+}
+
+/* --- any sequence at all ---- */
+
+#define SECOND "/dev/ram1"
+
+/* As often as not it fails for want of room, or who asks is the OOM killer's choice: then it stays on. */
+static void swap_goes_and_comes(const char *dev)
+{
+	int status;
+	pid_t pid = OK(fork());
+
+	if (pid == 0)
+		_exit(swapoff(dev) < 0 ? errno : 0);
+	OK(waitpid(pid, &status, 0));
+	if (status == 0)
+		OK(swapon(dev, rnd(2) ? 0 : SWAP_FLAG_PREFER | (int)rnd(3)));
+	else if (status != ENOMEM << 8 && status != SIGKILL &&
+		 !(bus_is_clean && status == EIO << 8))
+		FAIL("swapoff %s: wait status %#x", dev, status);
+}
+
+/* A setting that the kernel may not have. */
+static void set(const char *name, const char *value)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/vm/%s", name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return;
+	CHECK_EQ(write(fd, value, strlen(value)), strlen(value));
+	close(fd);
+}
+
+/* What only root may do, while the others take their steps. */
+static void turmoil(void)
+{
+	static const char *const policies[] = {"two-list", "clock", "fifo", "aging"};
+	static const char *const numbers[] = {"0", "1", "2", "3", "5"};
+	pid_t pid = OK(fork());
+
+	if (pid)
+		return;
+	rng = (seed * 77003 + 5) * STRIDE | 1;
+	while (ctl->steps < steps_each * workers && ctl->lost < 500) {
+		switch (rnd(8)) {
+		case 0:
+		case 1:
+			swap_goes_and_comes(rnd(3) ? SECOND : "/dev/ram0");
+			break;
+		case 2:
+			set("reclaim_policy", policies[rnd(4)]);
+			break;
+		case 3:
+			set("drop_caches", numbers[1 + rnd(3)]);
+			break;
+		case 4:
+			set("compact_memory", "1");
+			break;
+		case 5:
+			set("page-cluster", numbers[rnd(5)]);
+			break;
+		case 6:
+			set("swappiness", rnd(2) ? "60" : rnd(2) ? "200" : "0");
+			break;
+		}
+		ut_msleep(5 + (long)rnd(40));
+	}
+	set("reclaim_policy", "two-list");
+	set("page-cluster", "3");
+	set("swappiness", "60");
+	ut_child_exit();
+}
+
+/* kB that /proc/swaps says are in use of a device; -1: it is not there. */
+static long used(const char *dev)
+{
+	char text[1024], *line;
+	long kb = -1;
+
+	OK(ut_slurp("/proc/swaps", text, sizeof(text)));
+	line = strstr(text, dev);
+	if (line)
+		sscanf(line, "%*s %*s %*s %ld", &kb);
+	return kb;
+}
+
+/* kB that programs have, and kB that nobody has: the checkers run first, where there are any. */
+static void memory_held(long *theirs, long *nobodys)
+{
+	static const char *const others[] = {"MemFree", "Cached", "Slab", "KernelStack"};
+	static char text[8192];
+
+	if (!access("/proc/octavo/ledger", R_OK))
+		OK(ut_slurp("/proc/octavo/ledger", text, sizeof(text)));
+	*theirs = meminfo("AnonPages") + meminfo("Shmem") + meminfo("PageTables");
+	*nobodys = meminfo("MemTotal") - meminfo("AnonPages") - meminfo("PageTables");
+	for (int i = 0; i < 4; i++)
+		*nobodys -= meminfo(others[i]);
+}
+
+/* Both areas go, so that what was swapped counts as well, and come back. */
+static void without_swap(long *theirs, long *nobodys)
+{
+	OK(swapoff(SECOND)); /* would never end if a slot were lost */
+	OK(swapoff("/dev/ram0"));
+	CHECK_EQ(meminfo("SwapTotal"), 0);
+	memory_held(theirs, nobodys);
+	OK(swapon("/dev/ram0", 0));
+	OK(swapon(SECOND, 0));
+}
+
+static void second_area(void)
+{
+	if (used(SECOND) >= 0)
+		return;
+	if (access(SECOND, F_OK) || system("mkswap " SECOND " >/dev/null && swapon " SECOND))
+		SKIP("needs a second disk: ramdisk.count=2");
+}
+
+TEST(random,
+     "anything at all that a sequence of calls loses, mixes up or leaks: a byte, a slot, a page")
+{
+	long steps = from_cmdline("random="), disk, had[2], have[2];
+
+	need_swap();
+	if (geteuid() != 0)
+		SKIP("for root");
+	second_area();
+	without_swap(&had[0], &had[1]);
+	ends_by_exec = true;
+	disk = meminfo("SwapTotal") / 2;
+	if (from_cmdline("seed="))
+		seed = (uint64_t)from_cmdline("seed=");
+	run((meminfo("MemAvailable") + meminfo("SwapFree") - disk) / 4 * 70 / 100,
+	    steps ? steps : 4000, turmoil);
+	if (from_cmdline("ramdisk.error_rate="))
+		ut_spew("/sys/module/ramdisk/parameters/error_rate", "0");
+	without_swap(&have[0], &have[1]);
+	ut_note("in use before and after: %ld and %ld kB; without an owner: %ld and %ld kB", had[0],
+		have[0], had[1], have[1]);
+	CHECK(have[0] <= had[0] + 512);
+	CHECK(have[1] <= had[1] + 1024);
+	OK(swapoff(SECOND));
 }
 
 /* By hand: any option makes it a program. */
