@@ -4,7 +4,7 @@
  *
  *	boot/entry.S	long mode, first page tables, a stack
  *	boot_main()	what the loader said -> boot_info
- *	kernel_main()	processor, log, memory, scheduler, files; then the boot thread
+ *	kernel_main()	processor, log, memory, time, tasks, files; then the boot thread
  *			becomes CPU 0's idle thread
  *	boot_thread()	everything that may sleep: the other processors, initcalls, the initramfs;
  *			then either the in-kernel tests (ktest=) or pid 1

@@ -5,8 +5,8 @@
  * Problem: the hardware reports "this access to this address is not possible". Most often that is
  * how memory comes to be: tables are filled at the first touch, pages are copied at the first
  * write. Sometimes it is the program's mistake. Each fault is one of these cases, and each case is
- * one function (those of files: fault_file.c), so that a breakpoint on its name stops there and
- * nowhere else:
+ * one function (those of files: fault_file.c, of swap: fault_swap.c), so that a breakpoint on its
+ * name stops there and nowhere else:
  *
  *	is there a vma?
  *	├─ no: below a stack that may grow? ── yes: fault_stack_growth, then start again
@@ -32,7 +32,7 @@
  * moment.
  *
  * Locks: the vma lock, for reading, taken under tree_lock with a trylock: where that fails (a
- * writer is at it) and where a case needs the neighbours (an anon_vma, stack growth), the fault
+ * writer is at it), where the vma is locked by mlock, and where a case needs the neighbours (an anon_vma, stack growth), the fault
  * starts again under mmap_lock. Entries change under their table's lock, after a second look: what
  * was read before (f->orig) must still be there; if not, somebody else has done something, and the
  * access is simply tried again.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fault under way: what fault.c and fault_file.c share. Private to them.
+ * A fault under way: what fault.c, fault_file.c and fault_swap.c share. Private to them.
  */
 #pragma once
 

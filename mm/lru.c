@@ -32,7 +32,7 @@
  *	isolated	neither flag, a reference of the isolator's
  *	locked		PG_locked, in any of them: content and owner do not change
  *	in swap cache	PG_swapcache, PG_swapbacked; a reference of the cache's; locked when it changes
- *	under I/O	PG_writeback; a reference of the cache's; not locked any more
+ *	under I/O	PG_writeback; references of the cache and of the request; not locked any more
  *
  * Batches. A new page's number goes into an array of its CPU; when that is full, all of them go to
  * the lists under one hold of the lock. A batch holds no references (DESIGN 9.5 says that it does):

@@ -7,7 +7,8 @@
 A fenced block ```maps NAME is made here. `virtual`, `user` and `physical` come from the constants: the compiler
 is asked for them, with the kernel's headers and flags (so `make` comes first). `tables` is what the
 page tables of a machine at its prompt say, by QEMU's monitor (`info tlb`). A plain run compares, --write
-puts what came in place of what stood there. In `tables` sizes are not compared, nor addresses that are
+puts what came in place of what stood there. docs/reading.md says how long its files are: that may be 10 %
+off before it counts. In `tables` sizes are not compared, nor addresses that are
 no constants: they change with every line of code.
 """
 
@@ -24,6 +25,7 @@ from transcripts import Machine
 
 DOCUMENT = "docs/layout.md"
 PICTURE = "docs/layout.svg"
+READING = "docs/reading.md"
 
 # The .c files are here for what they keep to themselves.
 PROBE = """
@@ -203,6 +205,23 @@ def map_tables(c):
 
 # ---- the documents ----
 
+LINES_A_MINUTE = 15
+
+
+def reading(text):
+    """docs/reading.md with files as long as they are, and which have changed much."""
+    changed = []
+
+    def row(match):
+        with open(os.path.join(ROOT, match[1])) as f:
+            lines = len(f.readlines())
+        if abs(lines - int(match[2])) > max(20, lines // 10):
+            changed.append(f"{match[1]} has {lines} lines")
+        return f"| `{match[1]}` | {lines} | {round(lines / LINES_A_MINUTE)} |"
+
+    return re.sub(r"^\| `([\w/.]+)` \| (\d+) \| \d+ \|", row, text, flags=re.M), changed
+
+
 def kinds(c, lines):
     """What is compared of `tables`: each kind of line, once."""
     keep = {f"{value:016x}" for name, value in c.items() if value >> 63}
@@ -290,8 +309,13 @@ def main():
         old = f.read().split("\n")[:-1]
     new = picture(c)
     report(PICTURE, old, new, old == new)
+    with open(os.path.join(ROOT, READING)) as f:
+        path, changed = reading(f.read())
+    report(f"{READING}, lines", [], changed, not changed)
     print(f"1..{count}")
     if args.write:
+        with open(os.path.join(ROOT, READING), "w") as f:
+            f.write(path)
         with open(os.path.join(ROOT, DOCUMENT), "w") as f:
             f.write(result)
         with open(os.path.join(ROOT, PICTURE), "w") as f:

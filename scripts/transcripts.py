@@ -97,7 +97,7 @@ def kind(line):
     if re.fullmatch(r"[.TSkvafsKR ]{64,}", line):
         return "FRAMES"  # of /proc/octavo/frames
     line = re.sub(r"[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+", "FUNCTION", line.strip())
-    line = re.sub(r"\b[0-9a-f-]{8,}\b|-?\b\d+(\.\d+)?|0x[0-9a-f]+", "#", line)
+    line = re.sub(r"\b0x[0-9a-f]+|\b[0-9a-f-]{8,}\b|-?\b\d+(\.\d+)?", "#", line)
     line = re.sub(r"(#\*#kB)( \([A-Z]+\))?", "BLOCKS", line)  # of free memory, by migrate type
     line = re.sub(r"(?<![A-Za-z])#[kKMG]?(?![A-Za-z])", "#", line)
     return re.sub(r"[\s-]+", " ", line)
