@@ -27,6 +27,7 @@
 #include <kernel/x86/fpu.h>
 #include <kernel/x86/switch.h>
 #include <mm/slab.h>
+#include <mm/trace.h>
 #include <mm/vma.h>
 
 /* What a set-id program does not inherit: READ_IMPLIES_EXEC, ADDR_COMPAT_LAYOUT, MMAP_PAGE_ZERO, and */
@@ -283,6 +284,7 @@ static void exchange_mm(struct exec *e, struct task *t)
 	if (old)
 		task_note_maxrss(t);
 	rlimits_to_mm(t->proc, e->mm); /* prlimit() knew the old one until now */
+	e->mm->trace_mark = old ? old->trace_mark : 0;
 	mm_activate(e->mm);
 	spin_unlock_irqrestore(&t->proc->siglock, irq);
 	e->mm = NULL;
@@ -297,6 +299,7 @@ static void set_comm(struct task *t, const char *path)
 
 	strscpy(name, slash ? slash + 1 : path, sizeof(name));
 	memcpy(t->thread.comm, name, sizeof(name));
+	trace(EXEC, ((u64 *)name)[0], ((u64 *)name)[1]);
 }
 
 static void start_registers(struct exec *e, struct task *t)

@@ -24,6 +24,8 @@
 #include <kernel/syscall.h>
 #include <kernel/traps.h>
 #include <kernel/x86/uaccess.h>
+#include <mm/pgtable.h>
+#include <mm/trace.h>
 
 /* ---- the mm ------------------------------------------------------------------------------ */
 
@@ -51,6 +53,7 @@ static void exit_mm(struct task *t)
 	if (!mm)
 		return;
 	exit_mm_release(t);
+	trace(EXIT, t->exit_code, mm_rss(mm), mm_counter_read(mm, MM_SWAP));
 	{
 		guard_irq(&t->proc->siglock);
 		task_note_maxrss(t);

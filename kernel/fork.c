@@ -22,6 +22,7 @@
 #include <kernel/x86/fpu.h>
 #include <kernel/x86/switch.h>
 #include <kernel/x86/uaccess.h>
+#include <mm/trace.h>
 
 struct clone_request {
 	u64 flags;
@@ -338,6 +339,7 @@ static long do_clone(const struct clone_request *rq)
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	pid = t->pid;
+	trace(FORK, pid, rq->flags);
 	if (rq->flags & CLONE_PARENT_SETTID)
 		(void)!put_user(pid, rq->ptid);
 	if (rq->flags & CLONE_VFORK) {

@@ -12,6 +12,7 @@
 #include <kernel/x86/uaccess.h>
 #include <mm/slab.h>
 #include <mm/swap.h>
+#include <mm/trace.h>
 #include <mm/vma.h>
 
 struct mm_struct *own_mm(void)
@@ -41,7 +42,7 @@ static long mmap_file(unsigned long addr, size_t len, int prot, int flags, int f
 	return ret;
 }
 
-SYSCALL6(mmap, unsigned long, addr, size_t, len, int, prot, int, flags, int, fd, unsigned long, off)
+static long map(unsigned long addr, size_t len, int prot, int flags, int fd, unsigned long off)
 {
 	if (off & ~PAGE_MASK)
 		return -EINVAL;
@@ -52,27 +53,48 @@ SYSCALL6(mmap, unsigned long, addr, size_t, len, int, prot, int, flags, int, fd,
 	return do_mmap(own_mm(), NULL, addr, len, prot, flags, off >> PAGE_SHIFT);
 }
 
+SYSCALL6(mmap, unsigned long, addr, size_t, len, int, prot, int, flags, int, fd, unsigned long, off)
+{
+	long ret = map(addr, len, prot, flags, fd, off);
+
+	trace(MMAP, addr, len, prot, flags, fd, ret);
+	return ret;
+}
+
 SYSCALL2(munmap, unsigned long, addr, size_t, len)
 {
-	return do_munmap(current_mm(), addr, len);
+	long ret = do_munmap(current_mm(), addr, len);
+
+	trace(MUNMAP, addr, len, ret);
+	return ret;
 }
 
 SYSCALL3(mprotect, unsigned long, addr, size_t, len, int, prot)
 {
-	return do_mprotect(own_mm(), addr, len, prot);
+	long ret = do_mprotect(own_mm(), addr, len, prot);
+
+	trace(MPROTECT, addr, len, prot, ret);
+	return ret;
 }
 
 SYSCALL1(brk, unsigned long, brk)
 {
-	return do_brk(own_mm(), brk);
+	long ret = do_brk(own_mm(), brk);
+
+	trace(BRK, brk, ret);
+	return ret;
 }
 
 SYSCALL5(mremap, unsigned long, old, size_t, old_len, size_t, new_len, unsigned long, flags,
 	 unsigned long, new_addr)
 {
+	long ret;
+
 	if (flags >> 31)
 		return -EINVAL;
-	return do_mremap(own_mm(), old, old_len, new_len, (int)flags, new_addr);
+	ret = do_mremap(own_mm(), old, old_len, new_len, (int)flags, new_addr);
+	trace(MREMAP, old, old_len, new_len, flags, ret);
+	return ret;
 }
 
 SYSCALL5(remap_file_pages, unsigned long, start, size_t, size, int, prot, unsigned long, pgoff, int,
@@ -83,7 +105,10 @@ SYSCALL5(remap_file_pages, unsigned long, start, size_t, size, int, prot, unsign
 
 SYSCALL3(madvise, unsigned long, addr, size_t, len, int, advice)
 {
-	return do_madvise(own_mm(), addr, len, advice);
+	long ret = do_madvise(own_mm(), addr, len, advice);
+
+	trace(MADVISE, addr, len, advice, ret);
+	return ret;
 }
 
 SYSCALL3(msync, unsigned long, addr, size_t, len, int, flags)
@@ -131,21 +156,31 @@ SYSCALL3(mincore, unsigned long, addr, size_t, len, u8 __user *, vec)
 
 SYSCALL3(mlock2, unsigned long, addr, size_t, len, int, flags)
 {
-	return do_mlock(own_mm(), addr, len, (unsigned int)flags);
+	long ret = do_mlock(own_mm(), addr, len, (unsigned int)flags);
+
+	trace(MLOCK, addr, len, flags, ret);
+	return ret;
 }
 
 SYSCALL2(munlock, unsigned long, addr, size_t, len)
 {
-	return do_munlock(current_mm(), addr, len);
+	long ret = do_munlock(current_mm(), addr, len);
+
+	trace(MUNLOCK, addr, len, ret);
+	return ret;
 }
 
 SYSCALL1(mlockall, int, flags)
 {
-	return do_mlockall(own_mm(), flags);
+	long ret = do_mlockall(own_mm(), flags);
+
+	trace(MLOCK, 0, TASK_SIZE, flags, ret);
+	return ret;
 }
 
 SYSCALL0(munlockall)
 {
+	trace(MUNLOCK, 0, TASK_SIZE, 0);
 	return do_munlockall(current_mm());
 }
 

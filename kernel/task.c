@@ -403,6 +403,7 @@ int task_publish(struct task *t, struct process *parent, pid_t fixed_pid)
 	if (p == current->proc && signal_pending())
 		return -ERESTARTNOINTR;
 	t->pid = pid;
+	t->thread.id = (u32)pid;
 	if (parent)
 		publish_process(p, t, parent);
 	list_add_tail(&t->pid_hash, &pid_hash[hash_id(pid)]);
@@ -419,6 +420,7 @@ void task_change_pid(struct task *t, pid_t pid)
 	assert_spin_held(&tasklist_lock);
 	list_del(&t->pid_hash);
 	t->pid = pid;
+	t->thread.id = (u32)pid;
 	list_add_tail(&t->pid_hash, &pid_hash[hash_id(pid)]);
 }
 

@@ -31,6 +31,7 @@
  * Simplified: no watermark boosting after a fallback.
  */
 #include <mm/internal.h>
+#include <mm/trace.h>
 #include <mm/vmstat.h>
 
 const char *const migratetype_names[MIGRATE_TYPES] = {"Unmovable", "Movable", "Reclaimable",
@@ -211,6 +212,7 @@ static struct page *steal_block_locked(struct zone *z, struct page *p, unsigned 
 	unsigned int have = p->order;
 
 	count_event(PGALLOC_FALLBACK);
+	trace(ALLOC_FALLBACK, pfn, order, mt, pageblock_mt(pfn));
 	if (have >= PAGEBLOCK_ORDER) {
 		free_list_del(z, p, pageblock_mt(pfn));
 		for (pfn_t i = pfn; i < pfn + (1UL << have); i += PAGEBLOCK_PAGES)

@@ -54,16 +54,23 @@
  */
 #include <kernel/lib/string.h>
 #include <kernel/sched/wait.h>
+#include <kernel/x86/cpu.h>
 #include <mm/fault_internal.h>
 #include <mm/filemap.h>
 #include <mm/swap.h>
 #include <mm/tlb.h>
+#include <mm/trace.h>
 #include <mm/vmstat.h>
+
+#define X(id, name) name,
+const char *const fault_kind_name[NR_FAULT_KINDS] = {FAULT_KINDS(X)};
+#undef X
 
 /* --- anonymous memory, first touch ---- */
 
 static fault_case fault_anon_read(struct fault *f)
 {
+	f->kind = FAULT_KIND_ANON_READ;
 	if (!lock_same_pte(f))
 		return VM_FAULT_DONE;
 	set_pte(f->pte, zero_pte(f->vma->flags));
@@ -76,6 +83,7 @@ static fault_case fault_anon_write(struct fault *f)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_ZERO);
 
+	f->kind = FAULT_KIND_ANON_WRITE;
 	if (unlikely(!page))
 		return VM_FAULT_OOM;
 	if (likely(lock_same_pte(f)))
@@ -100,6 +108,7 @@ static vm_fault_t replace_by_anon(struct fault *f, struct page *page, struct pag
 	page_add_new_anon_rmap(page, f->vma, f->addr);
 	set_pte(f->pte, anon_pte(f, page));
 	lock_too(f, page);
+	trace(COW, f->addr, pte_pfn(f->orig), page_to_pfn(page));
 	if (!old) {
 		count_kind(f, MM_ANON, 1);
 		unlock_table(f);
@@ -126,6 +135,7 @@ static fault_case fault_zero_cow(struct fault *f)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_ZERO);
 
+	f->kind = FAULT_KIND_ZERO_COW;
 	return page ? replace_by_anon(f, page, NULL) : VM_FAULT_OOM;
 }
 
@@ -134,6 +144,7 @@ static fault_case fault_cow_copy(struct fault *f, struct page *old)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);
 
+	f->kind = FAULT_KIND_COW_COPY;
 	if (!page) {
 		put_page(old);
 		return VM_FAULT_OOM;
@@ -146,6 +157,7 @@ static fault_case fault_cow_copy(struct fault *f, struct page *old)
 /* The table is locked; unlocks it. */
 static fault_case fault_cow_reuse(struct fault *f)
 {
+	f->kind = FAULT_KIND_COW_REUSE;
 	make_writable(f->pte);
 	unlock_table(f);
 	count_event(COW_REUSE);
@@ -176,6 +188,7 @@ static fault_case fault_spurious(struct fault *f)
 {
 	pteval_t bits = _PAGE_ACCESSED | (fault_is_write(f) ? _PAGE_DIRTY | _PAGE_SOFT_DIRTY : 0);
 
+	f->kind = FAULT_KIND_SPURIOUS;
 	count_event(FAULT_SPURIOUS);
 	if (!lock_same_pte(f))
 		return VM_FAULT_DONE;
@@ -294,10 +307,9 @@ static vm_fault_t fault_in_vma(struct fault *f)
 
 /* --- finding the vma ---- */
 
-/* The vma of addr, locked for reading, or NULL: none, or a writer is at it, or it is VM_LOCKED: mlock's
- * count of pages is for one at a time (mlock_pages.c). It cannot be freed: while it is in the tree,
- * taking it out needs its lock for writing. */
-static struct vm_area_struct *lock_vma_fast(struct mm_struct *mm, vaddr_t addr)
+/* The vma of addr, locked for reading, or NULL: none, or a writer is at it. It cannot be freed:
+ * while it is in the tree, taking it out needs its lock for writing. */
+static __always_inline struct vm_area_struct *lock_vma(struct mm_struct *mm, vaddr_t addr)
 {
 	struct vm_area_struct *vma;
 
@@ -307,6 +319,14 @@ static struct vm_area_struct *lock_vma_fast(struct mm_struct *mm, vaddr_t addr)
 		vma = NULL;
 	spin_unlock(&mm->tree_lock);
 	debug_assert(!vma || !vma->detached);
+	return vma;
+}
+
+/* Nor is it VM_LOCKED: mlock's count of pages is for one at a time (mlock_pages.c). */
+static __always_inline struct vm_area_struct *lock_vma_fast(struct mm_struct *mm, vaddr_t addr)
+{
+	struct vm_area_struct *vma = lock_vma(mm, addr);
+
 	if (vma && unlikely(vma->flags & VM_LOCKED)) {
 		up_read(&vma->lock);
 		return NULL;
@@ -321,6 +341,7 @@ static fault_case fault_stack_growth(struct fault *f)
 	struct vm_area_struct *vma;
 	int err = -ENOMEM;
 
+	f->kind = FAULT_KIND_STACK_GROWTH;
 	down_write(&mm->mmap_lock);
 	vma = find_vma(mm, f->addr); /* it was looked up under another lock */
 	if (vma && vma->start <= f->addr)
@@ -357,7 +378,7 @@ static vm_fault_t fault_with_mmap_lock(struct fault *f)
 	return grow ? fault_stack_growth(f) : ret;
 }
 
-static vm_fault_t fault_once(struct fault *f)
+static __always_inline vm_fault_t fault_once(struct fault *f)
 {
 	vm_fault_t ret;
 
@@ -390,6 +411,8 @@ static __noinline vm_fault_t fault_prepare_retry(struct fault *f)
 	vm_fault_t ret = VM_FAULT_RETRY;
 
 	count_event(FAULT_RETRY);
+	if (!f->first)
+		f->first = f->kind;
 	if (wait) {
 		wait_on_page_locked(wait);
 	} else {
@@ -406,10 +429,57 @@ static __noinline vm_fault_t fault_prepare_retry(struct fault *f)
 	return VM_FAULT_RETRY;
 }
 
+static __always_inline vm_fault_t handle_fault(struct fault *f)
+{
+	vm_fault_t ret;
+
+	do
+		ret = fault_once(f);
+	while (unlikely(ret == VM_FAULT_RETRY) && (ret = fault_prepare_retry(f)) == VM_FAULT_RETRY);
+	drop_held(f);
+	if (unlikely(ret != VM_FAULT_DONE))
+		return ret;
+	if (f->major) {
+		count_event(PGMAJFAULT);
+		current_thread()->maj_flt++;
+		return VM_FAULT_MAJOR;
+	}
+	current_thread()->min_flt++;
+	return VM_FAULT_DONE;
+}
+
+/* The entry as it is at the moment, and where the vma begins; 0: none, or somebody is changing it. */
+static __noinline u64 peek(struct fault *f, u64 *start)
+{
+	u64 pte = 0;
+	pmd_t *pmd;
+
+	f->vma = lock_vma(f->mm, f->addr);
+	*start = f->vma ? f->vma->start : 0;
+	if (!f->vma)
+		return 0;
+	pmd = pmd_find(f->mm, f->addr);
+	if (pmd && !pmd_none(pmdp_get(pmd)))
+		pte = ptep_get(pmd_table(pmdp_get(pmd)) + pte_index(f->addr)).pte;
+	up_read(&f->vma->lock);
+	return pte;
+}
+
+static __noinline vm_fault_t handle_fault_traced(struct fault *f, vaddr_t addr)
+{
+	u64 start, before = peek(f, &start), tsc = rdtsc();
+	vm_fault_t ret = handle_fault(f);
+	u64 cost = rdtsc() - tsc, after = peek(f, &start);
+
+	trace_record(TRACE_FAULT, f->kind | (u32)f->first << 4 | f->flags << 8,
+		     (u64[6]){addr, before, after, start, cost | (u64)ret << 56,
+			      trace_memory(f->mm)});
+	return ret;
+}
+
 vm_fault_t handle_mm_fault(struct mm_struct *mm, vaddr_t addr, unsigned int fault_flags)
 {
 	struct fault f;
-	vm_fault_t ret;
 
 	if (unlikely(addr >= TASK_SIZE))
 		return VM_FAULT_SIGSEGV_MAPERR;
@@ -418,22 +488,8 @@ vm_fault_t handle_mm_fault(struct mm_struct *mm, vaddr_t addr, unsigned int faul
 	f.addr = addr & PAGE_MASK;
 	f.flags = fault_flags;
 	f.need_mmap = f.mmap_locked = f.major = false;
+	f.kind = f.first = FAULT_KIND_NONE;
 	f.held = NULL;
 	count_event(PGFAULT);
-	ret = fault_once(&f);
-	while (unlikely(ret == VM_FAULT_RETRY)) {
-		ret = fault_prepare_retry(&f);
-		if (ret == VM_FAULT_RETRY)
-			ret = fault_once(&f);
-	}
-	drop_held(&f);
-	if (unlikely(ret != VM_FAULT_DONE))
-		return ret;
-	if (f.major) {
-		count_event(PGMAJFAULT);
-		current_thread()->maj_flt++;
-		return VM_FAULT_MAJOR;
-	}
-	current_thread()->min_flt++;
-	return VM_FAULT_DONE;
+	return trace_on(FAULT) ? handle_fault_traced(&f, addr) : handle_fault(&f);
 }

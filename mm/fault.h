@@ -15,6 +15,27 @@
 #define FAULT_FLAG_KILLABLE 0x20u
 #define FAULT_FLAG_FORCE    0x40u /* whatever the vma allows (swapoff; with no other access) */
 
+/* The cases of fault.c's picture, as /proc/vmtrace names them. */
+#define FAULT_KINDS(X)                                 \
+	X(NONE, "none") /* it did not come that far */ \
+	X(STACK_GROWTH, "stack_growth")                \
+	X(ANON_READ, "anon_read")                      \
+	X(ANON_WRITE, "anon_write")                    \
+	X(BEYOND_EOF, "beyond_eof")                    \
+	X(FILE_READ, "file_read")                      \
+	X(FILE_COW, "file_cow")                        \
+	X(SHARED_WRITE, "shared_write")                \
+	X(SHARED_MKWRITE, "shared_mkwrite")            \
+	X(SWAP_IN, "swap_in")                          \
+	X(ZERO_COW, "zero_cow")                        \
+	X(COW_REUSE, "cow_reuse")                      \
+	X(COW_COPY, "cow_copy")                        \
+	X(SPURIOUS, "spurious")
+#define X(id, name) FAULT_KIND_##id,
+enum fault_kind { FAULT_KINDS(X) NR_FAULT_KINDS };
+#undef X
+extern const char *const fault_kind_name[NR_FAULT_KINDS];
+
 enum vm_fault {
 	VM_FAULT_DONE,  /* repaired: go on */
 	VM_FAULT_MAJOR, /* repaired, with I/O */

@@ -15,6 +15,7 @@
 #include <kernel/lib/string.h>
 #include <mm/fault_internal.h>
 #include <mm/filemap.h>
+#include <mm/trace.h>
 #include <mm/vmstat.h>
 
 /* Cached pages of a file that one read fault maps: an aligned 64 KiB. Mapping one costs some 60
@@ -28,8 +29,9 @@ static bool beyond_eof(const struct address_space *mapping, u64 index)
 	return index >= DIV_ROUND_UP((u64)READ_ONCE(mapping->size), PAGE_SIZE);
 }
 
-static fault_case fault_beyond_eof(void)
+static fault_case fault_beyond_eof(struct fault *f)
 {
+	f->kind = FAULT_KIND_BEYOND_EOF;
 	return VM_FAULT_SIGBUS;
 }
 
@@ -117,6 +119,7 @@ static fault_case fault_file_read(struct fault *f)
 	struct around a;
 	bool done = false;
 
+	f->kind = FAULT_KIND_FILE_READ;
 	around_init(&a, f);
 	filemap_get_cached(mapping, a.first, a.n, a.pages);
 	if (a.pages[a.mine])
@@ -145,6 +148,7 @@ static fault_case fault_file_cow(struct fault *f, u64 index)
 	vm_fault_t ret = VM_FAULT_DONE;
 	bool same;
 
+	f->kind = FAULT_KIND_FILE_COW;
 	if (!from)
 		return need_page(f, index);
 	page = alloc_page(GFP_HIGHUSER_MOVABLE);
@@ -156,6 +160,7 @@ static fault_case fault_file_cow(struct fault *f, u64 index)
 	count_event(COW_COPY);
 	same = lock_same_pte(f);
 	if (likely(same && page_still_in(from, mapping))) {
+		trace(COW, f->addr, page_to_pfn(from), page_to_pfn(page));
 		ret = install_anon(f, page);
 	} else {
 		if (same) /* truncated meanwhile: there may be no such page any more */
@@ -196,6 +201,7 @@ static fault_case fault_shared_write(struct fault *f, u64 index)
 	vm_fault_t ret;
 	bool same;
 
+	f->kind = FAULT_KIND_SHARED_WRITE;
 	if (!page)
 		return need_page(f, index);
 	ret = lock_for_write(f, page, mapping);
@@ -221,8 +227,10 @@ static fault_case fault_shared_write(struct fault *f, u64 index)
 /* The first write to a page that was mapped for reading. page comes with a reference. */
 fault_case fault_shared_mkwrite(struct fault *f, struct page *page)
 {
-	vm_fault_t ret = lock_for_write(f, page, f->vma->file->mapping);
+	vm_fault_t ret;
 
+	f->kind = FAULT_KIND_SHARED_MKWRITE;
+	ret = lock_for_write(f, page, f->vma->file->mapping);
 	if (ret != VM_FAULT_DONE)
 		return ret;
 	if (lock_same_pte(f)) {
@@ -240,7 +248,7 @@ vm_fault_t fault_file(struct fault *f)
 	u64 index = vma_index(f->vma, f->addr);
 
 	if (unlikely(beyond_eof(f->vma->file->mapping, index)))
-		return fault_beyond_eof();
+		return fault_beyond_eof(f);
 	if (!fault_is_write(f))
 		return fault_file_read(f);
 	if (f->vma->flags & VM_SHARED)

@@ -26,6 +26,8 @@ struct fault {
 	bool need_mmap;   /* start again with mmap_lock */
 	bool mmap_locked; /* and so it is: neighbours may be looked at */
 	bool major;
+	u8 kind;  /* enum fault_kind: the case that it is */
+	u8 first; /* what it was before it had to start again (NONE: it had not) */
 	enum fault_again again;
 	struct page *table; /* the page table that maps addr, and the entry in it */
 	pte_t *pte;

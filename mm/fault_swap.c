@@ -74,6 +74,7 @@ fault_case fault_swap_in(struct fault *f)
 {
 	struct page *page;
 
+	f->kind = FAULT_KIND_SWAP_IN;
 	f->swap = pte_to_swp(f->orig);
 	page = swap_cache_get(f->swap);
 	if (!page) {

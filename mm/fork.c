@@ -249,6 +249,7 @@ struct mm_struct *mm_fork(struct mm_struct *src)
 		goto fail;
 	down_write(&dst->mmap_lock);
 	copy_layout(dst, src);
+	dst->trace_mark = src->trace_mark;
 	err = copy_vmas(dst, src);
 	dst->hiwater_rss = mm_rss(dst);
 	dst->hiwater_vm = dst->total_vm;

@@ -101,6 +101,7 @@ struct mm_struct {
 	bool may_lock;        /* CAP_IPC_LOCK */
 	bool may_use_reserve; /* CAP_SYS_ADMIN: what overcommit keeps back for an administrator */
 	u32 membarrier;       /* (a) the registrations of membarrier(2) */
+	u32 trace_mark;       /* (a) whether it is traced: mm/trace.c */
 
 	struct list_head all; /* (all_lock, mm.c) */
 	u64 cpu_mask;         /* CPUs that have it loaded (atomic bits) */

@@ -47,6 +47,7 @@
 #include <mm/init.h>
 #include <mm/oom.h>
 #include <mm/pgtable.h>
+#include <mm/trace.h>
 #include <mm/vma.h>
 #include <mm/vmstat.h>
 
@@ -218,6 +219,7 @@ static void kill_task(struct oom_task *t, const char *message)
 	struct mm_struct *mm = t->mm;
 
 	count_event(OOM_KILL);
+	trace(OOM, t->pid, mm_rss(mm), mm_counter_read(mm, MM_SWAP), t->adj, nr_free_pages());
 	hooks->kill(mm);
 	pr_err("%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, "
 	       "shmem-rss:%lukB, UID:%u pgtables:%lukB oom_score_adj:%d\n",

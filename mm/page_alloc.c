@@ -36,6 +36,7 @@
 #include <mm/oom.h>
 #include <mm/page_owner.h>
 #include <mm/vmscan.h>
+#include <mm/trace.h>
 #include <mm/vmstat.h>
 
 #define PCP_INIT                                \
@@ -563,6 +564,7 @@ static __noinline struct page *alloc_slow(gfp_t gfp, unsigned int order)
 	struct page *p = alloc_from_zones(gfp, order, WMARK_LOW);
 
 	if (!p) {
+		trace(ALLOC_SLOW, order, gfp, nr_free_pages());
 		if (gfp & __GFP_KSWAPD_RECLAIM)
 			wakeup_kswapd();
 		p = alloc_from_zones(gfp, order, slow_alloc_flags(gfp, order));

@@ -48,6 +48,7 @@
 #include <mm/lru.h>
 #include <mm/page_alloc.h>
 #include <mm/swap_internal.h>
+#include <mm/trace.h>
 
 int sysctl_page_cluster = 3;
 
@@ -229,6 +230,7 @@ static int read_slots(swp_entry_t e, unsigned int cluster)
 
 	if (err)
 		return err;
+	trace(SWAP_IN, e.val, bio.nr);
 	err = submit_bio_wait(&bio);
 	for (unsigned int i = 0; i < bio.nr; i++)
 		end_read(bio.pages[i], err);
@@ -333,6 +335,7 @@ int swap_writepage(struct page *page)
 	unlock_page(page);
 	mod_write_pending(page, NR_WRITEBACK, 1);
 	count_event(PSWPOUT);
+	trace(SWAP_OUT, page_to_pfn(page), e.val);
 	submit_bio(bio);
 	return 0;
 }

@@ -47,6 +47,7 @@
 #include <mm/rmap.h>
 #include <mm/swap.h>
 #include <mm/tlb.h>
+#include <mm/trace.h>
 #include <mm/vmstat.h>
 
 /* Above so many pages all is flushed. An invlpg costs 100 to 200 cycles, a refill after a full
@@ -155,6 +156,7 @@ static __noinline void tlb_shootdown(struct mm_struct *mm, vaddr_t start, vaddr_
 	if (!others || drop_requests)
 		return;
 	count_event(TLB_REMOTE_FLUSH);
+	trace(SHOOTDOWN, start, end, others);
 	smp_call_mask(others, tlb_request_run, &r);
 }
 
@@ -240,6 +242,7 @@ void unmap_batch_flush(struct unmap_batch *b)
 			others &= ~BIT(cpu);
 	if (others && !drop_requests) {
 		count_event(TLB_REMOTE_FLUSH);
+		trace(SHOOTDOWN, 0, TASK_SIZE, others);
 		smp_call_mask(others, forget_all_told, NULL);
 	}
 	b->cpus = 0;

@@ -45,6 +45,7 @@
 #include <mm/slab.h>
 #include <mm/swap.h>
 #include <mm/tlb.h>
+#include <mm/trace.h>
 #include <mm/vmscan.h>
 
 #define FIRST_PRIORITY 12
@@ -199,6 +200,7 @@ static unsigned long shrink_batch(struct page **pages, unsigned int n, struct sc
 	for (unsigned int i = 0; i < n; i++) {
 		if (free_unmapped(take[i], s)) {
 			count_event(PageSwapBacked(take[i]) ? PGSTEAL_ANON : PGSTEAL_FILE);
+			trace(EVICT, page_to_pfn(take[i]), PageSwapBacked(take[i]));
 			put_page(take[i]);
 		} else {
 			pages[kept++] = take[i];
@@ -319,6 +321,7 @@ static void shrink_zone(struct zone *z, struct scan *s)
 			continue;
 		READ_ONCE(policy)->age(z, kind, s);
 		scan_list(z, kind, nr, s);
+		trace(RECLAIM, z->idx, kind, nr, s->freed, s->priority, nr_free_pages());
 	}
 }
 
@@ -400,6 +403,7 @@ void wakeup_kswapd(void)
 	if (READ_ONCE(kswapd_wanted) || kswapd_gave_up())
 		return;
 	WRITE_ONCE(kswapd_wanted, true);
+	trace(KSWAPD_WAKE, nr_free_pages());
 	wake_up(&kswapd_wait);
 }
 
@@ -441,6 +445,7 @@ int kswapd(void *unused __unused)
 				WRITE_ONCE(kswapd_failures, kswapd_failures + 1);
 			cond_resched();
 		}
+		trace(KSWAPD_SLEEP, nr_free_pages());
 		WRITE_ONCE(kswapd_wanted, false);
 	}
 	return 0;

@@ -187,8 +187,9 @@ int proc_partitions_show(struct seq_file *m, struct proc_inode *pi); /* drivers/
 int proc_diskstats_show(struct seq_file *m, struct proc_inode *pi);
 int proc_sysrq_store(struct proc_inode *pi, char *text);
 
-extern const struct proc_entry proc_sys_entries[];    /* sys.c */
-extern const struct proc_entry proc_octavo_entries[]; /* octavo.c */
+extern const struct proc_entry proc_sys_entries[];     /* sys.c */
+extern const struct proc_entry proc_octavo_entries[];  /* octavo.c */
+extern const struct proc_entry proc_vmtrace_entries[]; /* vmtrace.c */
 extern const struct file_operations proc_fail_nth_fops, proc_ledger_fops,
 	proc_stain_fops;                            /* debug.c */
 extern const struct file_operations proc_kmsg_fops; /* drivers/kmsg.c */

@@ -72,6 +72,7 @@ static const struct proc_entry root_entries[] = {
 	PROC_FILE("uptime", 0444, proc_uptime_show),
 	PROC_FILE("version", 0444, proc_version_show),
 	PROC_FILE("vmstat", 0444, proc_vmstat_show),
+	PROC_DIR("vmtrace", proc_vmtrace_entries),
 	PROC_FILE("zoneinfo", 0444, proc_zoneinfo_show),
 	{},
 };

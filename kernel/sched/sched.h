@@ -68,6 +68,7 @@ struct thread {
 	struct fpu_state *fpu; /* NULL for a kernel thread */
 	u64 fsbase, gsbase;    /* the user's */
 	char comm[16];
+	u32 id; /* its task's number, for trace records */
 
 	/* lock checker, own */
 	int nr_held;

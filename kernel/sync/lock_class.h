@@ -53,6 +53,7 @@ enum lock_class {
 	LOCK_TIMER,
 	LOCK_RQ,       /* a CPU's run queue (nests: by CPU number) */
 	LOCK_SIGQUEUE, /* spare sigqueues */
-	LOCK_LEAF,     /* nothing is ever taken inside */
+	LOCK_LEAF,     /* nothing is ever taken inside, but to leave a trace */
+	LOCK_TRACE,    /* a CPU's ring of trace records */
 	NR_LOCK_CLASSES
 };

@@ -15,6 +15,7 @@
 #include <kernel/sync/spinlock.h>
 #include <kernel/x86/pte.h>
 #include <kernel/x86/smp.h>
+#include <mm/trace.h>
 #include <tests/host/host.h>
 
 __weak unsigned long host_page_offset, host_vmemmap_start, host_vmalloc_start, host_vmalloc_end;
@@ -120,4 +121,11 @@ __weak void warn_slow(const char *file, int line, const char *fmt, ...)
 __weak ktime_t ktime_get(void)
 {
 	return 0;
+}
+
+/* Nothing is traced. */
+__weak u32 trace_mask;
+__weak void trace_record(enum trace_event event, u32 extra, const u64 arg[6])
+{
+	(void)event, (void)extra, (void)arg;
 }
