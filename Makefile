@@ -240,7 +240,7 @@ iso: $(ISO_FILE)
 
 export O BUILD MEM SWAP SMP APPEND ISO UEFI MACHINE CPU ACCEL
 
-.PHONY: run debug test test-long transcripts mutants bench bench-linux profile check format clean help
+.PHONY: run debug test test-long transcripts mutants bench bench-linux profile timeline check format clean help
 run: all $(if $(ISO)$(UEFI),iso)
 	@scripts/qemu run
 
@@ -272,6 +272,15 @@ bench-linux: all
 profile: all
 	@scripts/profile $(OP)
 
+# The faults of a command as a picture: the trace leaves the guest by its second serial line.
+CMD ?= cow -s 0
+PICTURE ?= $(O)/timeline.svg
+timeline: all
+	@APPEND='$(APPEND) quiet rdinit=/etc/timeline DELAY=$(DELAY) CMD="$(CMD)"' \
+		QEMU_ARGS='$(QEMU_ARGS) -serial file:$(O)/timeline.bin' scripts/qemu test || [ $$? -eq 33 ]
+	@$(PYTHON) scripts/timeline --title '$(CMD)' $(O)/timeline.bin > $(PICTURE).new
+	@mv -f $(PICTURE).new $(PICTURE) && echo 'timeline: $(PICTURE)'
+
 check:
 	@$(PYTHON) scripts/check.py
 
@@ -295,6 +304,7 @@ help:
 	@echo '  bench       what operations cost, in instructions (OPS=)'
 	@echo '  bench-linux the same program on Linux 6.1 as well'
 	@echo '  profile     instructions per function of one operation (OP=)'
+	@echo '  timeline    the faults of CMD="thrash 150" as a picture, $(O)/timeline.svg'
 	@echo '  check       format, who includes whom, line budgets'
 	@echo '  format      reformat the sources'
 	@echo '  user, initramfs, clean'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Checks that need no boot: format, layering, size budgets, house rules. Prints TAP.
 
-    check.py [NAME...]     driver format layers sizes headers syscalls proc docs mutants
+    check.py [NAME...]     driver format layers sizes headers syscalls proc docs timeline mutants
 """
 
 import os
@@ -198,6 +198,13 @@ def check_docs():
     return sorted(set(problems)), None
 
 
+def check_timeline():
+    """scripts/timeline draws what made-up traces say."""
+    import testtimeline
+
+    return testtimeline.problems(), None
+
+
 def check_mutants():
     """Each patch of tests/mutants still applies."""
     done = subprocess.run([os.path.join(ROOT, "scripts/mutants"), "--check"], stdout=subprocess.PIPE,
@@ -207,7 +214,7 @@ def check_mutants():
 
 CHECKS = [("driver", check_driver), ("format", check_format), ("layers", check_layers), ("sizes", check_sizes),
           ("headers", check_headers), ("syscalls", check_syscalls), ("proc", check_proc),
-          ("docs", check_docs), ("mutants", check_mutants)]
+          ("docs", check_docs), ("timeline", check_timeline), ("mutants", check_mutants)]
 
 
 def main():
