@@ -92,6 +92,9 @@ static void register_memory(void)
 		if (boot_info.regions[i].type != BOOT_REGION_RAM)
 			memblock_remove(boot_info.regions[i].base, boot_info.regions[i].len);
 	memblock_remove(0xa0000, 0x60000);
+	if (memblock_memory_end() > OWNER_REACH)
+		pr_warn("RAM above %lu GiB is not used\n", OWNER_REACH >> 30);
+	memblock_remove(OWNER_REACH, ~0UL);
 	memblock_set_limit(cmdline_size("mem", 0));
 	if (boot_info.initrd_size)
 		memblock_reserve(boot_info.initrd_paddr, boot_info.initrd_size);

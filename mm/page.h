@@ -184,7 +184,8 @@ static inline unsigned int page_nid(const struct page *p)
 	return (p->flags >> PAGE_NODE_SHIFT) & 3;
 }
 
-/* Pointers as 32-bit words (see owner above); NULL is 0. */
+/* Pointers as 32-bit words (see owner above); NULL is 0. RAM beyond their reach is not used. */
+#define OWNER_REACH (32UL << 32)
 static inline u32 object_to_owner(const void *p)
 {
 	return (u32)(((unsigned long)p - PAGE_OFFSET) >> 5);

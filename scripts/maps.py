@@ -33,7 +33,6 @@ PROBE = """
 #include <mm/layout.c>
 #include <mm/section.c>
 #define CONSTANT(x) __asm__ volatile("\\n@" #x " %0" : : "i"((unsigned long)(x)));
-#define OWNER_REACH ((unsigned long)owner_to_ptr(~0u) + 32 - PAGE_OFFSET)
 #define STRUCT_PAGE sizeof(struct page)
 void probe(void);
 void probe(void)
