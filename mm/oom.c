@@ -24,7 +24,7 @@
  * from it, and the next may be chosen.
  *
  * Problem 3: the exit itself needs memory. Its threads may use part of the reserves (thread->oom_victim);
- * one that is dying already and runs out of memory is not killed but given the same right.
+ * one that is dying already and runs out of memory, or is chosen, is not killed but given the same right.
  *
  * Who is chosen is a policy, a function that gives points: vm.oom_policy is "badness", Linux's measure,
  * or "newest", the process that began last (what a fork bomb makes goes before what was there before).
@@ -176,8 +176,8 @@ static void report(gfp_t gfp, int order, const struct oom_task *self, const stru
 {
 	char names[GFP_NAMES_MAX];
 
-	pr_warn("%s invoked oom-killer: gfp_mask=%#x(%s), order=%d, oom_score_adj=%d\n", self->comm,
-		gfp, gfp_names(gfp, names), order, self->adj);
+	pr_warn("%s invoked oom-killer: gfp_mask=%#x(%s), order=%d, oom_score_adj=%d\n",
+		current_thread()->comm, gfp, gfp_names(gfp, names), order, self->adj);
 	hooks->show_self();
 	show_mem();
 	if (READ_ONCE(sysctl_oom_dump_tasks))
@@ -259,6 +259,11 @@ static bool choose_and_kill(gfp_t gfp, int order, struct oom_task *self)
 		if (order >= 0)
 			panic("System is deadlocked on memory");
 		return false;
+	}
+	if (t.dying) { /* nobody needs to hear of it */
+		hooks->kill(t.mm);
+		hand_to_reaper(&t);
+		return true;
 	}
 	if (may_report())
 		report(gfp, order, self, &t);

@@ -47,9 +47,15 @@ static long number_in(const char *path, const char *name)
 	return -1;
 }
 
+static size_t meminfo(const char *name)
+{
+	return (size_t)number_in("/proc/meminfo", name) * 1024;
+}
+
+/* What can be had without a kill, more or less. */
 static size_t available(void)
 {
-	return (size_t)number_in("/proc/meminfo", "MemAvailable") * 1024;
+	return meminfo("MemAvailable") + meminfo("SwapFree");
 }
 
 static long kills(void)
@@ -374,6 +380,212 @@ TEST_MEM(blocked_in_pipe, 48, "a victim that sleeps in read(2) and is waited for
 	check_machine();
 }
 
+/* What makes a read of a disk take long, as long as it is open. Octavo's own. */
+static void slow_disk(const char *us)
+{
+	int fd = open("/sys/module/ramdisk/parameters/delay_us", O_WRONLY);
+
+	if (fd < 0)
+		SKIP("no disk that can be slow");
+	OK(write(fd, us, strlen(us)));
+	close(fd);
+}
+
+static char state_of(pid_t pid)
+{
+	char path[32], text[512] = "";
+	const char *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	ut_slurp(path, text, sizeof(text));
+	p = strrchr(text, ')');
+	return p ? p[2] : '?';
+}
+
+/* A child that holds len bytes and then sleeps where no signal wakes it: in the read of a page that takes
+ * a second. */
+static pid_t sleeper(size_t len)
+{
+	volatile size_t *done = shared_words();
+	pid_t pid = CHILD({
+		static char block[16 * PAGE];
+		int fd = OK(open("/dev/ram1", O_RDONLY));
+		set_adj(0);
+		touch(reserve(len), len, done);
+		(void)!read(fd, block, sizeof(block));
+		pause();
+	});
+
+	wait_for(done, len);
+	for (int i = 0; i < 1000 && state_of(pid) != 'D'; i++)
+		ut_msleep(1);
+	CHECK_EQ(state_of(pid), 'D');
+	return pid;
+}
+
+static void drop_caches(void)
+{
+	int fd = OK(open("/proc/sys/vm/drop_caches", O_WRONLY));
+
+	OK(write(fd, "1", 1));
+	close(fd);
+}
+
+TEST_MEM(reaper, 48, "the memory of a victim that cannot exit, waited for until it can")
+{
+	size_t len = available() * 6 / 10 / PAGE * PAGE;
+	long reaped = number_in("/proc/vmstat", "oom_reap"), before = kills();
+	pid_t large, grower;
+
+	drop_caches();
+	slow_disk("1000000");
+	large = sleeper(len);
+	grower = CHILD({
+		set_adj(0);
+		touch(reserve(len), len, NULL);
+	});
+	CHECK_EXIT(grower, 0);
+	CHECK_EQ(state_of(large), 'D'); /* still */
+	CHECK_EQ(number_in("/proc/vmstat", "oom_reap"), reaped + 1);
+	CHECK_EQ(kills(), before + 1);
+	slow_disk("0");
+	CHECK_SIGNALED(large, SIGKILL);
+	check_machine();
+}
+
+TEST_MEM(dying, 48, "a kill of another, or one that is counted, while the largest is dying already")
+{
+	size_t len = available() * 6 / 10 / PAGE * PAGE;
+	long before = kills();
+	pid_t large, small, grower;
+
+	drop_caches();
+	slow_disk("1000000");
+	large = sleeper(len);
+	small = holder(len / 6, 0);
+	OK(kill(large, SIGKILL));
+	grower = CHILD({
+		set_adj(0);
+		touch(reserve(len), len, NULL);
+	});
+	CHECK_EXIT(grower, 0);
+	CHECK_EQ(state_of(large), 'D');
+	CHECK(alive(small));
+	CHECK_EQ(kills(), before);
+	slow_disk("0");
+	CHECK_SIGNALED(large, SIGKILL);
+	end(small);
+	check_machine();
+}
+
+TEST_MEM(vfork_parent, 48, "a vfork's child that is the victim alone, or a parent that outlives it")
+{
+	volatile size_t *word = shared_words();
+	long before = kills();
+	pid_t parent = CHILD({
+		set_adj(0);
+		if (vfork() == 0) {
+			word[0] = (size_t)getpid();
+			for (;;) {
+				char *p = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+					       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+				for (size_t at = 0; p != MAP_FAILED && at < MIB; at += PAGE)
+					p[at] = 1;
+			}
+		}
+	});
+
+	CHECK_SIGNALED(parent, SIGKILL);
+	for (int i = 0; i < 200 && kill((pid_t)word[0], 0) == 0; i++)
+		ut_msleep(10);
+	CHECK_ERRNO(kill((pid_t)word[0], 0), ESRCH);
+	CHECK_EQ(kills(), before + 1);
+	check_machine();
+}
+
+/* Memory that is locked is the victim's as any other; and what is shared goes with its last user. */
+TEST_MEM(all_locked, 48, "a hang, a panic or an evicted page where all memory is locked")
+{
+	size_t total = meminfo("MemTotal"), len = total / 2 / PAGE * PAGE,
+	       kept = total / 10 / PAGE * PAGE;
+	char *p = reserve(kept);
+	long locked = number_in("/proc/meminfo", "Mlocked"), before = kills();
+	pid_t large, grower;
+
+	memset(p, 0x5a, kept);
+	OK(mlock(p, kept));
+	large = CHILD({
+		set_adj(0);
+		OK(mlock(reserve(len), len));
+		for (;;)
+			pause();
+	});
+	for (int i = 0; i < 2000; i++) {
+		if (number_in("/proc/meminfo", "Mlocked") - locked >= (long)(len + kept) / 1024)
+			break;
+		ut_msleep(1);
+	}
+	grower = CHILD({
+		set_adj(0);
+		OK(mlock(reserve(total / 20 * 9), total / 20 * 9));
+	});
+	CHECK_SIGNALED(large, SIGKILL);
+	CHECK_EXIT(grower, 0);
+	CHECK_EQ(kills(), before + 1);
+	for (size_t at = 0; at < kept; at += PAGE)
+		if (!(ut_pagemap(p + at) & PM_PRESENT) || p[at] != 0x5a) {
+			FAIL("a locked page has gone");
+			break;
+		}
+	OK(munmap(p, kept));
+	for (int i = 0; i < 100 && number_in("/proc/meminfo", "Mlocked") != locked; i++)
+		ut_msleep(10);
+	CHECK_EQ(number_in("/proc/meminfo", "Mlocked"), locked);
+	check_machine();
+}
+
+/* Threads that all run out of memory at once, in two processes. */
+static void *thread_touches(void *arg)
+{
+	size_t len = *(size_t *)arg;
+
+	touch(reserve(len), len, NULL);
+	return NULL;
+}
+
+TEST_MEM(two_threaded, 48, "a second kill while the first victim's threads are still going")
+{
+	size_t room = available(), part = room * 6 / 10 / 4, less = room / 2 / 4;
+	volatile size_t *word = shared_words();
+	long before = kills();
+	pid_t large, grower;
+
+	large = CHILD({
+		pthread_t t[4];
+		set_adj(0);
+		for (int i = 0; i < 4; i++)
+			CHECK_EQ(pthread_create(&t[i], NULL, thread_touches, &part), 0);
+		for (int i = 0; i < 4; i++)
+			pthread_join(t[i], NULL);
+		word[0] = 1;
+		for (;;)
+			pause();
+	});
+	wait_for(word, 1);
+	grower = CHILD({
+		pthread_t t[4];
+		set_adj(0);
+		for (int i = 0; i < 4; i++)
+			CHECK_EQ(pthread_create(&t[i], NULL, thread_touches, &less), 0);
+		for (int i = 0; i < 4; i++)
+			pthread_join(t[i], NULL);
+	});
+	CHECK_SIGNALED(large, SIGKILL);
+	CHECK_EXIT(grower, 0);
+	CHECK_EQ(kills(), before + 1);
+	check_machine();
+}
+
 static void *thread_grows(void *arg)
 {
 	(void)arg;
@@ -476,7 +688,9 @@ TEST_MEM(fork_bomb, 48, "processes that come faster than they are killed: a hang
 		for (;;)
 			pause();
 	});
-	wait_for(words, most);
+	/* or all are dead before */
+	for (int i = 0; i < 10000 && *words < most; i++)
+		ut_msleep(1);
 	ut_msleep(100);
 	kill(-bomb, SIGKILL);
 	CHECK_SIGNALED(bomb, SIGKILL);
@@ -508,7 +722,7 @@ static void check_ledger(char *was, char *is, long slack)
 TEST_MEM(fifty, 48, "kills that each cost some memory for good")
 {
 	static char was[8192], is[8192];
-	long before = kills(), rounds = ut_memtotal() > 100 ? 10 : 50;
+	long before = kills(), rounds = available() > 100 * MIB ? 10 : 50;
 
 	memset(is, 1, sizeof(is)); /* so that its pages are there */
 	for (int i = -1; i < rounds; i++) {
@@ -612,6 +826,51 @@ TEST_MEM(sysrq, 48, "sysrq f that kills nobody, or the wrong one")
 
 	ut_spew("/proc/sysrq-trigger", "f");
 	CHECK_SIGNALED(large, SIGKILL);
+	check_machine();
+}
+
+TEST_MEM(slow_swap, 48, "a kill while swap has room, because it is slow")
+{
+	static const char path[] = "/sys/module/ramdisk/parameters/delay_us";
+	size_t len = meminfo("MemAvailable") + meminfo("SwapFree") / 2 / PAGE * PAGE;
+	long before = kills();
+	pid_t pid;
+
+	if (meminfo("SwapFree") < 32 * MIB)
+		SKIP("no swap of 32 MiB");
+	if (ut_octavo())
+		ut_spew(path, "200");
+	pid = CHILD({
+		char *p = reserve(len);
+		set_adj(0);
+		touch(p, len, NULL);
+		touch(p, len, NULL);
+	});
+	CHECK_EXIT(pid, 0);
+	if (ut_octavo())
+		ut_spew(path, "0");
+	CHECK_EQ(kills(), before);
+}
+
+TEST_MEM(swap_full, 48, "a kill before swap is full, or slots that a victim keeps")
+{
+	size_t room = meminfo("SwapFree");
+	long before = kills(), out = number_in("/proc/vmstat", "pswpout");
+	pid_t pid;
+
+	if (room < 32 * MIB)
+		SKIP("no swap of 32 MiB");
+	pid = CHILD({
+		set_adj(0);
+		run_away();
+	});
+	CHECK_SIGNALED(pid, SIGKILL);
+	CHECK_EQ(kills(), before + 1);
+	out = number_in("/proc/vmstat", "pswpout") - out;
+	CHECK(out >= (long)(room / PAGE * 9 / 10));
+	for (int i = 0; i < 200 && meminfo("SwapFree") < room - MIB; i++)
+		ut_msleep(10);
+	CHECK(meminfo("SwapFree") >= room - MIB);
 	check_machine();
 }
 
