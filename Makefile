@@ -191,21 +191,26 @@ INITRAMFS_EXTRA ?=
 -include scripts/oracle.mk
 -include tests/procps/procps.mk
 
+PARTS := 1 2 3
 ROOTFS := $(shell test -d rootfs && find rootfs -print)
 INITRAMFS_SRC := $(foreach p,$(INITRAMFS_EXTRA),$(firstword $(subst =, ,$(p))))
-$(call stamp,$(O)/initramfs.list,$(BUSYBOX) $(ROOTFS) $(USER_BIN) $(UTEST_BIN) $(INITRAMFS_EXTRA))
+$(call stamp,$(O)/initramfs.list,$(PARTS) $(BUSYBOX) $(ROOTFS) $(USER_BIN) $(UTEST_BIN) $(INITRAMFS_EXTRA))
 
-# The small one, for machines with little RAM, leaves the extras out.
-IMAGES := $(O)/initramfs.cpio $(O)/initramfs-small.cpio
+# The small one, for machines with little RAM, leaves the extras and the tests out. There the tests run from
+# several (PARTS), each with a share of them.
+IMAGES := $(O)/initramfs.cpio $(O)/initramfs-small.cpio $(PARTS:%=$(O)/initramfs-part%.cpio)
+suites = $(filter $(U)/tests/t_%,$(UTEST_BIN))
+$(O)/initramfs.cpio: HOLDS = $(UTEST_BIN)
 $(O)/initramfs.cpio: EXTRA = $(INITRAMFS_EXTRA)
 $(O)/initramfs.cpio: $(INITRAMFS_SRC)
-$(O)/initramfs-small.cpio: EXTRA =
+$(O)/initramfs-part%.cpio: HOLDS = $(U)/tests/run $(shell printf '%s\n' $(suites) | \
+	awk 'NR % $(words $(PARTS)) == $(@:$(O)/initramfs-part%.cpio=%) - 1')
 
 $(IMAGES): $(USER_IMAGE) $(ROOTFS) scripts/mkcpio.py $(O)/initramfs.list
 	$(call say,CPIO,$@)
 	$(Q)test -n "$(BUSYBOX)" || { echo "no busybox: run scripts/setup"; exit 1; }
 	$(Q)$(PYTHON) scripts/mkcpio.py -o $@ --busybox $(BUSYBOX) \
-		$(foreach f,$(USER_IMAGE),$(f)=$(f:$(U)/image%=%)) $(EXTRA) --tree rootfs
+		$(foreach f,$(USER_BIN) $(HOLDS),$(f:$(U)/%=$(U)/image/%)=$(f:$(U)%=%)) $(EXTRA) --tree rootfs
 
 $(O)/bench.cpio: $(BENCH_BIN:$(U)/%=$(U)/image/%) scripts/mkcpio.py
 	$(call say,CPIO,$@)

@@ -221,10 +221,15 @@ def all_groups():
                 name, f"in-kernel suites, {mem} MiB", run_boot(ktest_words),
                 {"MEM": mem, "BUILD": "debug", **extra}, ["debug"], slow))
     if have("tests/user/run.c", "fs/*.c"):
-        for name, mem in (("user", "512"), ("user-64M", "64"), ("user-16M", "16")):
-            words = utest_words if mem == "512" else small_utest_words
-            groups.append(Group(name, f"user suites, {mem} MiB", run_boot(words),
-                                {"MEM": mem, "BUILD": "debug"}, ["debug"]))
+        groups += [
+            Group("user", "user suites, 512 MiB", run_boot(utest_words), {"MEM": "512", "BUILD": "debug"}, ["debug"]),
+            Group("user-64M", "user suites, 64 MiB", run_boot(small_utest_words), {"MEM": "64", "BUILD": "debug"},
+                  ["debug"]),
+        ]
+        for part in "123":  # their programs alone would fill half of it
+            groups.append(Group(
+                f"user-16M-{part}", f"user suites, 16 MiB, part {part} of 3", run_boot(small_utest_words),
+                {"MEM": "16", "BUILD": "debug", "INITRD": f"{OUT}/initramfs-part{part}.cpio"}, ["debug"]))
         groups.append(Group("shortage", "data and programs in 64 MiB of RAM and 192 of swap", run_boot(shortage_words),
                             {"MEM": "64", "SWAP": "192"}, ["release"]))
         groups += random_groups()
