@@ -29,6 +29,10 @@
  * first, so that pages swapped one after the other are neighbours, are written in order and can be read
  * together.
  *
+ * A page that came back keeps its slot as long as it is not written: it need not be written out again
+ * then. Such slots are stale. From half of all swap on they are not kept; and where no slot is free, a
+ * stale one is taken from its page.
+ *
  * Locking: swap_lock guards all of it, the cache too. Everything done under it is short, but for the
  * search for a cluster with room. swapon_mutex: swapon and swapoff, one at a time.
  *
@@ -45,11 +49,14 @@
 
 /* Runs long enough to be read together, short enough that two devices are at work at once. */
 #define SWAP_TURN 64
+/* So many are looked at under one hold of the lock. */
+#define SCAN 4096u
 
 spinlock_t swap_lock = SPINLOCK_INIT(LOCK_SWAP);
 static struct swap_area *areas[MAX_SWAP_AREAS]; /* (s) */
 static LIST_HEAD(areas_by_prio);                /* (s) highest first */
 static unsigned long free_slots;                /* (s) of the areas on it */
+static unsigned long stale_slots;               /* (s) that only the cache has */
 static int lowest_prio = -1;                    /* (s) given to an area without a wish */
 
 struct swap_area *swap_area_locked(swp_entry_t e)
@@ -68,6 +75,18 @@ unsigned long nr_swap_pages(void)
 bool swap_is_short(void)
 {
 	return nr_swap_pages() * 2 < total_swap_pages;
+}
+
+bool swap_is_stale(void)
+{
+	return READ_ONCE(stale_slots);
+}
+
+static void set_count_locked(struct swap_area *a, u32 slot, u16 count)
+{
+	assert_spin_held(&swap_lock);
+	stale_slots += (unsigned long)(count == SLOT_CACHED) - (a->count[slot] == SLOT_CACHED);
+	a->count[slot] = count;
 }
 
 /* --- slots: taking ---- */
@@ -140,7 +159,7 @@ bool slot_alloc_locked(swp_entry_t *e)
 			continue;
 		slot = take_slot_locked(a);
 		slot_use_locked(a, slot);
-		a->count[slot] = SLOT_CACHED;
+		set_count_locked(a, slot, SLOT_CACHED);
 		*e = swp_entry(a->nr, slot);
 		if (a->next % SWAP_TURN == 0) {
 			list_del(&a->by_prio);
@@ -157,7 +176,7 @@ void slot_uncache_locked(struct swap_area *a, u32 slot, u32 shadow)
 {
 	debug_assert(a->count[slot] & SLOT_CACHED);
 	a->cached[slot] = shadow;
-	a->count[slot] &= (u16)~SLOT_CACHED;
+	set_count_locked(a, slot, a->count[slot] & (u16)~SLOT_CACHED);
 	if (!a->count[slot])
 		slot_release_locked(a, slot);
 }
@@ -180,15 +199,15 @@ int swap_duplicate(swp_entry_t e)
 {
 	struct swap_area *a;
 	int err = -ENOMEM;
-	u16 *count;
+	u16 count;
 
 	spin_lock(&swap_lock);
 	a = swap_area_locked(e);
 	assert(a);
-	count = &a->count[swp_slot(e)];
-	assert(*count && *count != SLOT_BAD);
-	if ((*count & ~SLOT_CACHED) < SLOT_MAX) {
-		++*count;
+	count = a->count[swp_slot(e)];
+	assert(count && count != SLOT_BAD);
+	if ((count & ~SLOT_CACHED) < SLOT_MAX) {
+		set_count_locked(a, swp_slot(e), count + 1);
 		err = 0;
 	}
 	spin_unlock(&swap_lock);
@@ -199,20 +218,18 @@ int swap_duplicate(swp_entry_t e)
 static bool slot_put(swp_entry_t e)
 {
 	struct swap_area *a;
-	bool cached;
-	u16 *count;
+	u16 count;
 
 	spin_lock(&swap_lock);
 	a = swap_area_locked(e);
 	assert(a);
-	count = &a->count[swp_slot(e)];
-	assert(*count & ~SLOT_CACHED && *count != SLOT_BAD);
-	--*count;
-	cached = *count == SLOT_CACHED;
-	if (!*count)
+	count = a->count[swp_slot(e)];
+	assert(count & ~SLOT_CACHED && count != SLOT_BAD);
+	set_count_locked(a, swp_slot(e), --count);
+	if (!count)
 		slot_release_locked(a, swp_slot(e));
 	spin_unlock(&swap_lock);
-	return cached;
+	return count == SLOT_CACHED;
 }
 
 void swap_free(swp_entry_t e)
@@ -229,9 +246,6 @@ void swap_free_page(swp_entry_t e)
 	free_swap_cache(page);
 	put_page(page);
 }
-
-/* So many are looked at under one hold of the lock. */
-#define SCAN 4096
 
 bool swap_next_cached(unsigned int area, u32 *slot, struct page **page)
 {
@@ -250,6 +264,40 @@ bool swap_next_cached(unsigned int area, u32 *slot, struct page **page)
 	}
 	spin_unlock(&swap_lock);
 	return more;
+}
+
+/* A page that is in memory again, and only keeps its slot in case it goes once more. */
+static struct page *next_stale(void)
+{
+	struct page *page = NULL;
+	struct swap_area *a;
+
+	spin_lock(&swap_lock);
+	list_for_each_entry(a, &areas_by_prio, by_prio)
+		for (u32 n = 0; !page && n < min(SCAN, a->slots); n++) {
+			a->hand = (a->hand + 1) % a->slots;
+			if (a->count[a->hand] != SLOT_CACHED)
+				continue;
+			page = pfn_to_page(a->cached[a->hand]);
+			get_page(page);
+		}
+	spin_unlock(&swap_lock);
+	return page;
+}
+
+bool swap_free_stale(void)
+{
+	struct page *page = swap_is_stale() ? next_stale() : NULL;
+	bool freed = false;
+
+	if (!page)
+		return false;
+	if (trylock_page(page)) {
+		freed = try_to_free_swap(page);
+		unlock_page(page);
+	}
+	put_page(page);
+	return freed;
 }
 
 /* --- swapon: the header ---- */

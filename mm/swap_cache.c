@@ -75,11 +75,13 @@ int add_to_swap(struct page *page)
 	bool found;
 
 	debug_assert(PageLocked(page) && PageUptodate(page));
-	spin_lock(&swap_lock);
-	found = slot_alloc_locked(&e);
-	if (found)
-		cache_add_locked(swap_area_locked(e), swp_slot(e), page);
-	spin_unlock(&swap_lock);
+	do {
+		spin_lock(&swap_lock);
+		found = slot_alloc_locked(&e);
+		if (found)
+			cache_add_locked(swap_area_locked(e), swp_slot(e), page);
+		spin_unlock(&swap_lock);
+	} while (!found && swap_free_stale());
 	if (!found)
 		return -ENOSPC;
 	SetPageDirty(page);

@@ -23,6 +23,7 @@ struct swap_area {
 	u32 free;                  /* (s) */
 	u32 nr_empty;              /* (s) clusters without a used slot */
 	u32 cluster, next, end;    /* (s) allocation goes on in this cluster, at next */
+	u32 hand;                  /* (s) the search for stale slots goes on here */
 	u16 *count;                /* (s) a slot: SLOT_* */
 	u32 *cached;               /* (s) a slot: pfn of the cached page, else its shadow or 0 */
 	u16 *used;                 /* (s) a cluster: slots in use or bad */
@@ -40,6 +41,8 @@ extern spinlock_t swap_lock;
 struct swap_area *swap_area_locked(swp_entry_t e);
 /* A slot that only the cache has from now on. False: there is none. */
 bool slot_alloc_locked(swp_entry_t *e);
+/* A slot that only the cache has comes free, if one is found soon. Under any lock but swap's. */
+bool swap_free_stale(void);
 /* The cache lets go of it, and leaves a shadow (or 0). */
 void slot_uncache_locked(struct swap_area *a, u32 slot, u32 shadow);
 

@@ -76,7 +76,7 @@ int reclaim_policy_set(const char *name)
 
 static bool may_swap(const struct scan *s)
 {
-	return s->gfp & __GFP_IO && nr_swap_pages();
+	return s->gfp & __GFP_IO && (nr_swap_pages() || swap_is_stale());
 }
 
 /* Unmaps the locked page, if it may and can go. Without a policy all may go that are not locked. */

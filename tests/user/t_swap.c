@@ -860,6 +860,37 @@ TEST(swappiness, "a process ended for vm.swappiness 0 although there is swap")
 	restore();
 }
 
+TEST(stale, "slots kept for pages that are back in memory, while others find none")
+{
+	size_t half = dev_pages(RAM0) * 5 / 8, rest;
+	char *p, *q;
+
+	swap_on();
+	if (!ut_octavo())
+		SKIP("Linux keeps slots of its own for each processor");
+	p = out_pages(half, 63);
+	CHECK_EQ(wrong(p, half, 63),
+		 0); /* the first few give theirs back, until there is half of it */
+	rest = (size_t)(number("/proc/meminfo", "MemAvailable:") + dev_pages(RAM0) * 4) * 1024 /
+	       PAGE;
+	pid_t pid = CHILD({
+		size_t n = rest - 768;
+
+		q = ut_map_alone(n * PAGE);
+		for (size_t i = 0; i < n; i += 64) {
+			size_t some = n - i < 64 ? n - i : 64;
+
+			fill(q + i * PAGE, some, (int)i + 1);
+			CHECK(ut_read(p + i * 7 % half * PAGE).sig == 0); /* in use */
+		}
+		for (size_t i = 0; i < n; i += 64)
+			CHECK_EQ(wrong(q + i * PAGE, n - i < 64 ? n - i : 64, (int)i + 1), 0);
+	});
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(wrong(p, half, 63), 0);
+	restore();
+}
+
 TEST(threads, "a page read twice, or half read, when threads want it at once")
 {
 	pthread_t t[4];
