@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the system says of itself: uname, sysinfo, random bytes, the CPU; and reboot. */
+#include <drivers/block/block.h>
 #include <kernel/internal.h>
 #include <kernel/lib/bug.h>
 #include <kernel/lib/printk.h>
@@ -80,6 +81,7 @@ SYSCALL1(sysinfo, struct sysinfo __user *, u)
 	si.totalram = totalram_pages() << PAGE_SHIFT;
 	si.freeram = nr_free_pages() << PAGE_SHIFT;
 	si.sharedram = (u64)vmstat_item(NR_SHMEM) << PAGE_SHIFT;
+	si.bufferram = (u64)nr_blockdev_pages() << PAGE_SHIFT;
 	si.totalswap = total_swap_pages << PAGE_SHIFT;
 	si.freeswap = nr_swap_pages() << PAGE_SHIFT;
 	si.procs = (u16)min(nr_threads_all(), 65535u);

@@ -64,6 +64,7 @@ static vm_fault_t fault_swap_cached(struct fault *f, struct page *page)
 		return VM_FAULT_RETRY;
 	}
 	debug_assert(f->vma->anon_vma && PageUptodate(page));
+	swap_read_ahead_hit(page);
 	done = map_swapped(f, page);
 	unlock_table(f);
 	unlock_page(page);

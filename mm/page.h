@@ -82,7 +82,8 @@ enum page_flag {
 	PG_anon,           /* owner is an anon_vma, else an address_space */
 	PG_anon_exclusive, /* anonymous and of one process only: a write need not copy (DESIGN 9.5) */
 	PG_reclaim,        /* to be freed when its writeback ends */
-	PG_buddy,          /* head of a free block */
+	PG_readahead = PG_reclaim, /* not being written: read from swap for its neighbour's sake */
+	PG_buddy,                  /* head of a free block */
 	PG_slab,
 	PG_table, /* page-table page */
 	PG_kstack,
@@ -149,6 +150,7 @@ DEFINE_PAGE_FLAG(Tail, PG_tail)
 DEFINE_PAGE_FLAG(Workingset, PG_workingset)
 DEFINE_PAGE_FLAG(Pending, PG_pending)
 DEFINE_PAGE_FLAG(Reclaim, PG_reclaim)
+DEFINE_PAGE_FLAG(Readahead, PG_readahead)
 
 /* The array lies at VMEMMAP_START, indexed by pfn; only sections with RAM are mapped. */
 static inline struct page *pfn_to_page(pfn_t pfn)

@@ -401,7 +401,8 @@ struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align
 	return c;
 }
 
-static void cache_drain(struct kmem_cache *c)
+/* A share of each CPU's objects. */
+static void cache_drain(struct kmem_cache *c, unsigned int percent)
 {
 	for_each_cpu(cpu) {
 		struct magazine *m = READ_ONCE(c->mag[cpu]);
@@ -410,23 +411,28 @@ static void cache_drain(struct kmem_cache *c)
 			continue;
 		spin_lock(&m->lock);
 		if (m->count)
-			mag_flush_locked(c, m, MAGAZINE_MAX);
+			mag_flush_locked(c, m, m->count * percent / 100);
 		spin_unlock(&m->lock);
 	}
 }
 
-size_t kmem_cache_shrink(struct kmem_cache *c)
+static size_t cache_shrink(struct kmem_cache *c, unsigned int percent)
 {
 	size_t freed;
 
-	cache_drain(c);
+	cache_drain(c, percent);
 	spin_lock(&c->lock);
-	freed = slab_trim_locked(c, 0);
+	freed = slab_trim_locked(c, c->empty.nr * (100 - percent) / 100);
 	spin_unlock(&c->lock);
 	return freed;
 }
 
-size_t slab_shrink_all(void)
+size_t kmem_cache_shrink(struct kmem_cache *c)
+{
+	return cache_shrink(c, 100);
+}
+
+size_t slab_shrink(unsigned int pressure)
 {
 	struct kmem_cache *c;
 	size_t freed = 0;
@@ -434,7 +440,8 @@ size_t slab_shrink_all(void)
 	/* Waits for another CPU that shrinks them: what that one frees is there then. */
 	spin_lock(&slab_list_lock);
 	list_for_each_entry(c, &slab_caches, link)
-		freed += kmem_cache_shrink(c);
+		freed += cache_shrink(c,
+				      c->flags & SLAB_RECLAIM_ACCOUNT ? min(pressure, 100u) : 100);
 	spin_unlock(&slab_list_lock);
 	return freed;
 }

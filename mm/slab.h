@@ -24,7 +24,9 @@ void *kmem_cache_alloc(struct kmem_cache *c, gfp_t gfp);
 void kmem_cache_free(struct kmem_cache *c, void *obj);
 /* Gives empty slabs back to the page allocator; returns pages freed. */
 size_t kmem_cache_shrink(struct kmem_cache *c);
-size_t slab_shrink_all(void);
+/* The same for all caches; pressure: what part of those that can be had again (inodes, dentries ...), in
+ * percent; 100 and more is all. */
+size_t slab_shrink(unsigned int pressure);
 /* Makes every CPU's magazines, so that a first use on another CPU takes no memory. */
 void slab_make_magazines(void);
 

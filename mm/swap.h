@@ -67,6 +67,8 @@ struct page *swap_read(swp_entry_t e, bool *major);
  * is dirty again. Sleeps if many are being written; allocates nothing. */
 int swap_writepage(struct page *page);
 extern int sysctl_page_cluster;
+/* Somebody wanted the locked page of the cache: was it there before he asked? */
+void swap_read_ahead_hit(struct page *page);
 
 /* --- swapped pages of shmem mappings (swap_shmem.c) ----------------------------------------------- */
 /* The locked, unmapped page, of which the caller has the only reference but the cache's, moves to a

@@ -234,8 +234,13 @@ static int read_slots(swp_entry_t e, unsigned int cluster)
 		return err;
 	trace(SWAP_IN, e.val, bio.nr);
 	err = submit_bio_wait(&bio);
-	for (unsigned int i = 0; i < bio.nr; i++)
+	for (unsigned int i = 0; i < bio.nr; i++) {
+		if (bio.pages[i]->swap != e.val) {
+			SetPageReadahead(bio.pages[i]);
+			count_event(SWAP_RA);
+		}
 		end_read(bio.pages[i], err);
+	}
 	if (err && bio.nr > 1)
 		return read_slots(e, 1);
 	if (err)
@@ -265,6 +270,14 @@ struct page *swap_read(swp_entry_t e, bool *major)
 			return NULL;
 		if (err && err != -EEXIST)
 			return ERR_PTR(err);
+	}
+}
+
+void swap_read_ahead_hit(struct page *page)
+{
+	if (PageReadahead(page) && !PageWriteback(page)) {
+		ClearPageReadahead(page);
+		count_event(SWAP_RA_HIT);
 	}
 }
 

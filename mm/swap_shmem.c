@@ -159,6 +159,7 @@ int shmem_swap_in(struct address_space *m, u64 index, bool *major)
 		return (int)PTR_ERR(page); /* NULL: the value has gone */
 	lock_page(page);
 	wait_on_page_writeback(page);
+	swap_read_ahead_hit(page);
 	if (PageSwapCache(page) && page->swap == e.val)
 		page_back(m, index, e, page);
 	unlock_page(page);

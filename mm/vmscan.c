@@ -34,7 +34,10 @@
  * Simplified against Linux: lists are a zone's; no throttling of those who write; a file's dirty pages
  * are written right here, one at a time.
  */
+#include <kernel/lib/cmdline.h>
 #include <kernel/lib/errno.h>
+#include <kernel/lib/init.h>
+#include <kernel/lib/printk.h>
 #include <kernel/lib/string.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/wait.h>
@@ -71,6 +74,15 @@ int reclaim_policy_set(const char *name)
 		}
 	return -EINVAL;
 }
+
+static void policy_from_cmdline(void)
+{
+	char name[16];
+
+	if (cmdline_get("reclaim_policy", name, sizeof(name)) && reclaim_policy_set(name))
+		pr_warn("reclaim_policy=%s: there is no such policy\n", name);
+}
+initcall(policy_from_cmdline);
 
 /* ---- one page ---- */
 
@@ -199,7 +211,6 @@ static unsigned long shrink_batch(struct page **pages, unsigned int n, struct sc
 	n = taken;
 	for (unsigned int i = 0; i < n; i++) {
 		if (free_unmapped(take[i], s)) {
-			count_event(PageSwapBacked(take[i]) ? PGSTEAL_ANON : PGSTEAL_FILE);
 			trace(EVICT, page_to_pfn(take[i]), PageSwapBacked(take[i]));
 			put_page(take[i]);
 		} else {
@@ -282,6 +293,7 @@ static void scan_list(struct zone *z, enum lru_kind kind, unsigned long nr, stru
 		count_events(kind == LRU_INACTIVE_ANON ? PGSCAN_ANON : PGSCAN_FILE, scanned);
 		freed = shrink_batch(pages, n, s, pol);
 		count_events(s->kswapd ? PGSTEAL_KSWAPD : PGSTEAL_DIRECT, freed);
+		count_events(kind == LRU_INACTIVE_ANON ? PGSTEAL_ANON : PGSTEAL_FILE, freed);
 		count_events(pol->steal, freed);
 		s->freed += freed;
 		cond_resched();
@@ -386,8 +398,7 @@ unsigned long reclaim_pages(gfp_t gfp, unsigned int order)
 		shrink_zones(&s, idx);
 		t->flags &= ~(unsigned int)THREAD_MEMALLOC;
 	}
-	if (sysctl_vfs_cache_pressure)
-		s.freed += slab_shrink_all();
+	s.freed += slab_shrink((unsigned int)sysctl_vfs_cache_pressure);
 	if (s.freed)
 		WRITE_ONCE(kswapd_failures, 0);
 	return s.freed;
@@ -426,8 +437,8 @@ static bool kswapd_round(void)
 	struct scan s = {.gfp = GFP_KERNEL, .kswapd = true, .want = 4 * RECLAIM_BATCH};
 
 	shrink_zones(&s, MAX_NR_ZONES - 1);
-	if (!s.freed && sysctl_vfs_cache_pressure)
-		s.freed += slab_shrink_all();
+	if (!s.freed || sysctl_vfs_cache_pressure > 100)
+		s.freed += slab_shrink((unsigned int)sysctl_vfs_cache_pressure);
 	drain_local_pages();
 	return s.freed;
 }
@@ -437,6 +448,9 @@ int kswapd(void *unused __unused)
 	current_thread()->flags |= THREAD_MEMALLOC;
 	for (;;) {
 		wait_event(kswapd_wait, READ_ONCE(kswapd_wanted));
+		/* Who wants it from now on is heard even if he comes when all is looked at. */
+		WRITE_ONCE(kswapd_wanted, false);
+		smp_mb();
 		count_event(PAGEOUTRUN);
 		while (!balanced() && !kswapd_gave_up()) {
 			if (kswapd_round())
@@ -446,7 +460,6 @@ int kswapd(void *unused __unused)
 			cond_resched();
 		}
 		trace(KSWAPD_SLEEP, nr_free_pages());
-		WRITE_ONCE(kswapd_wanted, false);
 	}
 	return 0;
 }

@@ -48,7 +48,7 @@ void policy_one_list(struct zone *z, enum lru_kind inactive, struct scan *s);
 void deactivate_pages(struct zone *z, enum lru_kind active, unsigned long nr);
 
 extern int sysctl_swappiness;         /* 0..200: anonymous pages rather than those of files */
-extern int sysctl_vfs_cache_pressure; /* 0: slabs are left alone */
+extern int sysctl_vfs_cache_pressure; /* percent of slabs' reserves that go with pages; 0: none */
 const char *reclaim_policy_name(void);
 int reclaim_policy_set(const char *name) __must_check; /* 0 or -EINVAL */
 

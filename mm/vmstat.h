@@ -74,6 +74,8 @@
 	X(TLB_REMOTE_FLUSH_RECEIVED, "nr_tlb_remote_flush_received") \
 	X(TLB_LOCAL_FLUSH_ALL, "nr_tlb_local_flush_all")             \
 	X(TLB_LOCAL_FLUSH_ONE, "nr_tlb_local_flush_one")             \
+	X(SWAP_RA, "swap_ra")                                        \
+	X(SWAP_RA_HIT, "swap_ra_hit")                                \
 	X(PGALLOC_FALLBACK, "pgalloc_fallback")                      \
 	X(COW_COPY, "cow_copy")                                      \
 	X(COW_REUSE, "cow_reuse")                                    \

@@ -89,7 +89,7 @@ void setup_per_zone_wmarks(void)
 	if (!total)
 		return;
 	/* The formula's value, until somebody writes another. */
-	if (!chosen || !sysctl_min_free_kbytes)
+	if (!chosen)
 		sysctl_min_free_kbytes =
 			min(max(int_sqrt(total * (PAGE_SIZE >> 10) * 16), 128UL), 262144UL);
 	chosen = true;
@@ -394,7 +394,7 @@ void ledger_settle(void)
 	drop_clean_cache();
 	kstack_drain();
 	slab_make_magazines();
-	slab_shrink_all();
+	slab_shrink(100);
 	drain_all_pages();
 }
 

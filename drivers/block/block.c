@@ -103,6 +103,15 @@ void blkdev_sync_all(void)
 		(void)blkdev_flush(b);
 }
 
+unsigned long nr_blockdev_pages(void)
+{
+	unsigned long n = 0;
+
+	for (const struct block_device *b = NULL; (b = blkdev_next(b));)
+		n += READ_ONCE(b->mapping.nrpages);
+	return n;
+}
+
 const char *blkdev_name(const struct block_device *bdev)
 {
 	return bdev->name;

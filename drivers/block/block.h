@@ -53,5 +53,6 @@ void blkdev_release(struct block_device *bdev, const void *holder);
 u64 blkdev_blocks(const struct block_device *bdev);
 /* sync(2): what was written to any of them as a file. */
 void blkdev_sync_all(void);
+unsigned long nr_blockdev_pages(void);                    /* in the page cache: meminfo's Buffers */
 extern const struct file_operations blkdev_fops;          /* of every block special file */
 const char *blkdev_name(const struct block_device *bdev); /* "ram0" */

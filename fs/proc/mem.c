@@ -6,6 +6,7 @@
  * pages between its lines are normal. The formats are Linux 6.1's; a field about what Octavo does not
  * have is printed as 0, since tools look for it.
  */
+#include <drivers/block/block.h>
 #include <fs/proc/proc.h>
 #include <kernel/lib/errno.h>
 #include <mm/init.h>
@@ -40,14 +41,14 @@ static void show_absent(struct seq_file *m, const char *const *labels)
 
 static void meminfo_totals(struct seq_file *m)
 {
-	unsigned long swapcached = vmstat_item(NR_SWAPCACHED), cached = vmstat_item(NR_FILE_PAGES);
+	unsigned long cached = vmstat_item(NR_FILE_PAGES), buffers = nr_blockdev_pages();
 
 	proc_show_kb(m, "MemTotal:", totalram_pages());
 	proc_show_kb(m, "MemFree:", nr_free_pages());
 	proc_show_kb(m, "MemAvailable:", nr_available_pages());
-	proc_show_kb(m, "Buffers:", 0);
-	proc_show_kb(m, "Cached:", cached > swapcached ? cached - swapcached : 0);
-	proc_show_kb(m, "SwapCached:", swapcached);
+	proc_show_kb(m, "Buffers:", buffers);
+	proc_show_kb(m, "Cached:", cached - min(cached, buffers));
+	proc_show_kb(m, "SwapCached:", vmstat_item(NR_SWAPCACHED));
 }
 
 static void meminfo_lru(struct seq_file *m)
@@ -175,8 +176,15 @@ static unsigned long vmstat_shown(enum vmstat_item i)
 {
 	unsigned long v = vmstat_item(i);
 
+	if (i == NR_FILE_PAGES) /* as on Linux, with the swap cache */
+		return v + vmstat_item(NR_SWAPCACHED);
 	return i == NR_KSTACK ? PAGES_TO_KB(v) : v; /* in kB, as on Linux */
 }
+
+static const char *const zone_lru_names[NR_LRU_KINDS] = {
+	"nr_zone_inactive_anon", "nr_zone_active_anon", "nr_zone_inactive_file",
+	"nr_zone_active_file",   "nr_zone_unevictable",
+};
 
 /* The node's counters stand below its first populated zone. */
 static void zoneinfo_node(struct seq_file *m)
@@ -207,7 +215,11 @@ static void zoneinfo_pages(struct seq_file *m, const struct zone_info *zi)
 
 static void zoneinfo_pagesets(struct seq_file *m, const struct zone_info *zi)
 {
-	seq_printf(m, "\n      %-12s %lu\n  pagesets", "nr_free_pages", zi->free);
+	seq_printf(m, "\n      %-12s %lu", "nr_free_pages", zi->free);
+	for (enum lru_kind kind = 0; kind < NR_LRU_KINDS; kind++)
+		seq_printf(m, "\n      %-12s %lu", zone_lru_names[kind], zi->lru[kind]);
+	seq_printf(m, "\n      %-12s %lu", "nr_zone_write_pending", zi->write_pending);
+	seq_puts(m, "\n  pagesets");
 	for (unsigned int cpu = 0; cpu < zi->nr_cpus; cpu++)
 		seq_printf(m,
 			   "\n    cpu: %u"
@@ -282,6 +294,8 @@ int proc_pagetypeinfo_show(struct seq_file *m, struct proc_inode *pi __unused)
 int proc_node_vmstat_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
 	seq_printf(m, "nr_free_pages %lu\n", nr_free_pages());
+	for (enum lru_kind kind = 0; kind < NR_LRU_KINDS; kind++)
+		seq_printf(m, "%s %lu\n", zone_lru_names[kind], lru_pages(kind));
 	for (unsigned int i = 0; i < NR_VMSTAT_ITEMS; i++)
 		seq_printf(m, "%s %lu\n", vmstat_item_name[i], vmstat_shown(i));
 	return 0;

@@ -163,7 +163,7 @@ static int drop_caches_store(struct proc_inode *pi __unused, char *text)
 	if (v & 1)
 		drop_clean_cache();
 	if (v & 2)
-		slab_shrink_all();
+		slab_shrink(100);
 	return 0;
 }
 

@@ -591,7 +591,7 @@ static void boot(void)
 
 static unsigned long free_memory(void)
 {
-	slab_shrink_all();
+	slab_shrink(100);
 	drain_all_pages();
 	return nr_free_pages();
 }

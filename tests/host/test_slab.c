@@ -120,7 +120,7 @@ static void random_kmalloc(unsigned long n)
 		if (nr_cpu_ids > 1 && !rnd(50))
 			host_set_cpu(rnd(nr_cpu_ids));
 		if (!rnd(20000))
-			slab_shrink_all();
+			slab_shrink(100);
 		if (!rnd(20000))
 			slab_check();
 	}
@@ -131,7 +131,7 @@ static void kfree_all(void)
 	for (unsigned int i = 0; i < MAX_OBJS; i++)
 		if (objs[i].p)
 			kfree_one(&objs[i]);
-	slab_shrink_all();
+	slab_shrink(100);
 	slab_check();
 	page_alloc_check();
 }
@@ -230,7 +230,7 @@ HOST_TEST(slab, destroy,
 	c = kmem_cache_create("warm", 100, 0, 0, NULL);
 	kmem_cache_free(c, kmem_cache_alloc(c, GFP_KERNEL));
 	kmem_cache_destroy(c);
-	slab_shrink_all();
+	slab_shrink(100);
 	before = slab_pages();
 	c = kmem_cache_create("gone", 100, 0, SLAB_HWCACHE_ALIGN, NULL);
 	p = kmem_cache_alloc(c, GFP_KERNEL);
@@ -238,7 +238,7 @@ HOST_TEST(slab, destroy,
 	host_set_cpu(1);
 	kmem_cache_free(c, p);
 	CHECK_EQ(kmem_cache_destroy(c), 0);
-	slab_shrink_all();
+	slab_shrink(100);
 	slab_check();
 	CHECK(slab_pages() <= before + 1); /* CPU 1's first magazines */
 }

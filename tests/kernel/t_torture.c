@@ -286,7 +286,7 @@ static void slab_round(struct worker *w)
 	if (rnd(w, 128) == 0)
 		kmem_cache_shrink(w->t->cache);
 	if (rnd(w, 512) == 0)
-		slab_shrink_all();
+		slab_shrink(100);
 	if (rnd(w, 1024) == 0)
 		slab_check();
 }

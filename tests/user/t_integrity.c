@@ -863,17 +863,18 @@ static void run(long pages, long steps, void (*meanwhile)(void))
 		meanwhile();
 	while (alive) {
 		pid_t pid = wait_and_tell(&status);
+		bool lost = status && ended_by_bus(status);
 		int number = 0;
 
 		while (number < workers && pids[number] != pid)
 			number++;
 		if (number == workers)
 			continue;
-		if (status && ended_by_bus(status) && ctl->steps < steps && ++life < 1000) {
+		if (lost && ctl->steps < steps && ++life < 1000) {
 			start(&pids[number], number, life);
 			continue;
 		}
-		if (status && !bus_is_clean)
+		if (status && !lost)
 			FAIL("process %d ended with wait status %#x", number, status);
 		alive--;
 	}
@@ -884,6 +885,8 @@ static void run(long pages, long steps, void (*meanwhile)(void))
 		ctl->steps, ctl->forks, ctl->refused, ctl->lost,
 		field("/proc/vmstat", "pswpout") - out, field("/proc/vmstat", "pswpin") - in);
 }
+
+#define POLICY "/proc/sys/vm/reclaim_policy"
 
 static void need_swap(void)
 {
@@ -943,7 +946,8 @@ TEST(shortage, "a byte that was lost on the way to swap and back")
 	CHECK(field("/proc/vmstat", "pswpout") > out);
 }
 
-TEST_MEM(damage, 24, "a checker that does not see one damaged bit")
+/* A run with a damaged bit: it is found, and said. Else the disk must have lost a page of the process. */
+static bool finds_damage(const char *with_seed)
 {
 	char text[8192];
 	int fd, status;
@@ -953,13 +957,49 @@ TEST_MEM(damage, 24, "a checker that does not see one damaged bit")
 	pid = OK(fork());
 	if (pid == 0) {
 		OK(dup2(fd, 1));
-		execl("/tests/t_integrity", "t_integrity", "-d", "-m", "4", "-n", "200", NULL);
+		execl("/tests/t_integrity", "t_integrity", "-d", "-m", "4", "-n", "200", "-S",
+		      with_seed, NULL);
 		_exit(127);
 	}
 	OK(waitpid(pid, &status, 0));
-	CHECK_EQ(status, 1 << 8);
 	OK(ut_slurp("out", text, sizeof(text)));
-	CHECK(strstr(text, "1 words are wrong") != NULL);
+	if (status == 1 << 8 && strstr(text, "1 words are wrong"))
+		return true;
+	if (!bus_is_clean || status || strstr(text, " 0 ends by SIGBUS"))
+		FAIL("wait status %#x, and it said: %s", status, text);
+	return false;
+}
+
+TEST_MEM(damage, 24, "a checker that does not see one damaged bit")
+{
+	static const char *const seeds[] = {"1", "2", "3", "4", "5", "6", "7", "8"};
+	size_t i = 0;
+
+	while (i < 8 && !finds_damage(seeds[i]))
+		i++;
+	CHECK(i < 8);
+}
+
+/* The policies in turn, and faster than a page gets through a list. */
+static void switch_policies(void)
+{
+	static const char *const names[] = {"clock", "fifo", "aging", "two-list"};
+	char was[32];
+
+	OK(ut_slurp(POLICY, was, sizeof(was)));
+	for (int i = 0; i < 100; i++) {
+		ut_spew(POLICY, names[i % 4]);
+		ut_msleep(1 + i % 32);
+	}
+	ut_spew(POLICY, was);
+}
+
+TEST(policies, "a page that is lost when the policy of reclaim is changed under load")
+{
+	need_swap();
+	if (access(POLICY, W_OK))
+		SKIP("one policy only");
+	run(fitting(60), 2000, switch_policies);
 }
 
 static void switch_swap(const char *what, char names[][64], int n)
