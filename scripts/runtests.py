@@ -95,6 +95,21 @@ def random_groups():
     return groups
 
 
+def integrity_groups():
+    """More than five times as much data as memory, every byte checked, on a disk that is slow or fails:
+    under each policy of reclaim, on 1, 2 and 4 CPUs."""
+    groups = []
+    for policy in ("two-list", "clock", "fifo", "aging"):
+        for cpus in ("1", "2", "4"):
+            for disk, words in (("slow", "ramdisk.delay_us=100"), ("faulty", "ramdisk.error_rate=10")):
+                append = f"rdinit=/tests/run utest=integrity.shortage integrity=5000 reclaim_policy={policy} {words}"
+                groups.append(Group(f"integrity-{policy}-smp{cpus}-{disk}",
+                                    f"5 x RAM of data, policy {policy}, {cpus} CPUs, a {disk} disk",
+                                    run_boot(lambda options, append=append: append),
+                                    {"MEM": "40", "SWAP": "280", "SMP": cpus}, ["release"], True))
+    return groups
+
+
 def fuzz_words(options):
     calls, programs = (10000000, 12000) if options.long else (60000, 1500)
     return (f"rdinit=/tests/run utest=fuzz/calls,fuzz/elf quiet fuzz.seed={options.seed} fuzz.calls={calls} "
@@ -233,6 +248,7 @@ def all_groups():
         groups.append(Group("shortage", "data and programs in 64 MiB of RAM and 192 of swap", run_boot(shortage_words),
                             {"MEM": "64", "SWAP": "192"}, ["release"]))
         groups += random_groups()
+        groups += integrity_groups()
         groups += smp_groups()
         groups.append(Group("fuzz", "random system calls and programs", run_boot(fuzz_words),
                             {"MEM": "256", "BUILD": "debug"}, ["debug"]))
