@@ -214,8 +214,9 @@ def reading(text):
     def row(match):
         with open(os.path.join(ROOT, match[1])) as f:
             lines = len(f.readlines())
-        if abs(lines - int(match[2])) > max(20, lines // 10):
-            changed.append(f"{match[1]} has {lines} lines")
+        if abs(lines - int(match[2])) <= max(20, lines // 10):
+            return match[0]
+        changed.append(f"{match[1]} has {lines} lines")
         return f"| `{match[1]}` | {lines} | {round(lines / LINES_A_MINUTE)} |"
 
     return re.sub(r"^\| `([\w/.]+)` \| (\d+) \| \d+ \|", row, text, flags=re.M), changed
