@@ -45,6 +45,14 @@ __weak void wakeup_kswapd(void)
 {
 }
 
+__weak void workingset_age(void)
+{
+}
+
+__weak void schedule(void)
+{
+}
+
 /* Nobody can be killed here: what cannot be met fails. */
 __weak bool oom_trylock(void)
 {

@@ -118,6 +118,11 @@ int swap_duplicate(swp_entry_t e __unused)
 	abort();
 }
 
+unsigned long nr_swap_pages(void)
+{
+	return 0;
+}
+
 void swap_free_page(swp_entry_t e __unused)
 {
 	abort();

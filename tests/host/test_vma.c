@@ -163,7 +163,7 @@ unsigned long nr_free_pages(void)
 {
 	return 1UL << 15;
 }
-void mlock_vma_pages(struct vm_area_struct *vma, vaddr_t start, vaddr_t end)
+void mlock_vma_pages(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, bool lock __unused)
 {
 	assert(vma->start <= start && end <= vma->end);
 }
