@@ -344,7 +344,7 @@ TEST(text, "a line that is no line, an argument of another event")
 
 TEST(lost, "records that are lost and not counted")
 {
-	char *p = ut_map(1000 * PAGE);
+	char *p = ut_map(400 * PAGE);
 	unsigned long lost = 0;
 	long written = 0;
 	char text[1024];
@@ -352,7 +352,7 @@ TEST(lost, "records that are lost and not counted")
 	start("none");
 	set(DIR "buffer_size_kb", "4"); /* 64 records */
 	set(DIR "events", "fault");
-	for (size_t i = 0; i < 1000; i++)
+	for (size_t i = 0; i < 400; i++)
 		p[i * PAGE] = 1;
 	set(DIR "events", "none");
 	ut_slurp(DIR "stats", text, sizeof(text));
@@ -361,12 +361,12 @@ TEST(lost, "records that are lost and not counted")
 	collect();
 	for (size_t i = 0; i < count; i++)
 		lost += got[i].event == LOST ? got[i].arg[0] : 0;
-	CHECK(written >= 1000);
+	CHECK(written >= 400);
 	CHECK(lost > 0);
 	for (size_t i = 0; i < count; i++)
 		lost += got[i].event != LOST;
 	CHECK_EQ(lost, written);
-	CHECK(fault_at(p + 999 * PAGE, 0)); /* the newest are those that stay */
+	CHECK(fault_at(p + 399 * PAGE, 0)); /* the newest are those that stay */
 	off();
 }
 
@@ -414,7 +414,10 @@ TEST(fault_cases, "a fault under another's name, or with frames that are not its
 	check_kind(p + PAGE + 8, 1, "cow_reuse");
 	check_kind(private, 0, "file_read");
 	check_kind(private, 1, "cow_copy");
-	check_kind(private + PAGE, 0, "cow_copy"); /* mapped around the first */
+	/* Whether it was mapped around the first depends on what was in the cache. */
+	r = fault_at(private + PAGE, 0);
+	CHECK(r && (!strcmp(kind_of[r->code & 15], "cow_copy") ||
+		    !strcmp(kind_of[r->code & 15], "file_cow")));
 	check_kind(shared + 2 * PAGE, 0, "shared_write");
 	check_kind(shared + 5 * PAGE, 0, "beyond_eof");
 	check_kind(BADPTR, 0, "none");
@@ -693,12 +696,13 @@ TEST(program, "a command traced wrongly, or with another exit status")
 	CHECK(!strstr(text, "lost"));
 	for (char *line = text; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		n += *line == ' '; /* of a fault; the summary's begin with a name */
+		n += *line == ' ' && !!memmem(line, strcspn(line, "\n"), " -> ", 4);
 	}
 	CHECK(sscanf(strstr(text, "\nall ") ? strstr(text, "\nall ") : "", "\nall %ld", &faults) ==
 	      1);
 	CHECK(faults > 20);
 	CHECK_EQ(n, faults);
+	CHECK(strstr(text, " exec busybox\n"));
 	CHECK(strstr(text, "anon_write"));
 	CHECK(strstr(text, "file_read"));
 	CHECK_EQ(number_in(DIR "buffer_size_kb", ""), 0); /* it has tidied up */
