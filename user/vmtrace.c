@@ -6,7 +6,8 @@
  *
  *	-s	only the summary
  *	-a	not only the command and its children, but every process
- *	-e	these events, as names of /proc/vmtrace/events separated by commas (default fault; "all")
+ *	-e	these events, as names of /proc/vmtrace/events separated by commas ("all"; default: faults,
+ *		from the command's exec on)
  *	-o	into FILE as the kernel wrote them, for scripts/timeline; without -e what that draws
  *	-b	kB of each CPU's ring (default 1024)
  *
@@ -25,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +51,7 @@ static char events[256][160]; /* "name text" */
 static unsigned long lost, shown, failed;
 static uint64_t first_ns;
 static int summary_only, out = -1;
+static int begun; /* what is recorded is the command */
 static pid_t child;
 
 static void die(const char *what)
@@ -132,7 +135,7 @@ static const char *vma_name(uint32_t pid, unsigned long start)
 		read_maps(pid);
 		name = find_vma(pid, start);
 	}
-	snprintf(number, sizeof(number), start ? "%lx" : "?", start);
+	snprintf(number, sizeof(number), start ? "%#lx" : "?", start);
 	return name ? name : number;
 }
 
@@ -146,7 +149,7 @@ static const char *frame(uint64_t pte, char *buf)
 		return "swap";
 	if (pte & 0x200)
 		return "zero";
-	sprintf(buf, "%lx", (unsigned long)(pte >> 12 & 0xffffffffffUL));
+	sprintf(buf, "%#lx", (unsigned long)(pte >> 12 & 0xffffffffffUL));
 	return buf;
 }
 
@@ -154,7 +157,7 @@ static void fault(const struct record *r)
 {
 	unsigned long cost = r->arg[4] << 8 >> 8;
 	unsigned int kind = r->code & 15, began = r->code >> 4;
-	char name[40], from[20], to[20];
+	char name[40], from[20], to[20], address[20];
 
 	cases[kind].count++;
 	cases[kind].cost += cost;
@@ -163,11 +166,11 @@ static void fault(const struct record *r)
 	failed += r->arg[4] >> 56 > 1;
 	if (summary_only)
 		return;
+	snprintf(address, sizeof(address), "%#lx", (unsigned long)r->arg[0]);
 	snprintf(name, sizeof(name), "%s%s%s", began ? cases[began].name : "", began ? "," : "",
 		 cases[kind].name);
-	printf("%10.6f %5u %012lx %c%c %-15s %6s -> %-6s %7lu %s\n",
-	       (double)(r->time_ns - first_ns) / 1e9, r->pid, (unsigned long)r->arg[0],
-	       r->flags & 4 ? 'u' : 'k',
+	printf("%10.6f %5u %14s %c%c %-15s %7s -> %-7s %7lu %s\n",
+	       (double)(r->time_ns - first_ns) / 1e9, r->pid, address, r->flags & 4 ? 'u' : 'k',
 	       r->flags & 1 ? 'w' :
 	       r->flags & 2 ? 'x' :
 			      'r',
@@ -207,6 +210,11 @@ static void record(const struct record *r)
 	if (r->event == META) {
 		meta(r);
 		return;
+	}
+	if (!begun && r->pid == (uint32_t)child && r->event != LOST) {
+		begun = !strncmp(events[r->event], "exec ", 5);
+		if (!begun)
+			return; /* our own, between fork and exec */
 	}
 	if (!shown++)
 		first_ns = r->time_ns;
@@ -295,7 +303,7 @@ static void forward(int sig)
 /* Reads until the command has ended and nothing is left: its status. */
 static int follow(int fd)
 {
-	int status, ended = 0;
+	int status, ended = 0, rounds = 0;
 
 	for (;;) {
 		if (drain(fd))
@@ -306,7 +314,7 @@ static int follow(int fd)
 		if (ended)
 			control(DIR "events", "none");
 		else
-			usleep(500);
+			usleep(rounds++ < 100 ? 30 : 500); /* while it is there to be asked */
 	}
 }
 
@@ -345,12 +353,14 @@ int main(int argc, char **argv)
 	    (out = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600)) < 0)
 		die(file);
 	go = start(argv + optind);
-	signal(SIGINT, SIG_IGN); /* the command has it from the terminal */
+	setpriority(PRIO_PROCESS, 0, -20); /* so that it has its turn while the command runs */
+	signal(SIGINT, SIG_IGN);           /* the command has it from the terminal */
 	signal(SIGTERM, forward);
 	snprintf(pid, sizeof(pid), "%d", child);
 	control(DIR "buffer_size_kb", kb);
 	control(DIR "pid", everyone ? "all" : pid);
-	control(DIR "events", what ? what : file ? DRAWN : "fault");
+	begun = what != NULL;
+	control(DIR "events", what ? what : file ? DRAWN : "fault,exec");
 	if (write(go, "", 1) != 1)
 		die("pipe");
 	close(go);
