@@ -624,6 +624,31 @@ TEST(swap, "a page that goes and comes back unseen")
 	}
 }
 
+TEST(shortage, "reclaim that leaves no record, or kswapd's left out as nobody asked for it")
+{
+	size_t len = (size_t)(number_in("/proc/meminfo", "MemAvailable") + 16384) * 1024;
+	const struct record *r;
+	char *p;
+
+	if (number_in("/proc/meminfo", "SwapFree") < 32768 || ut_memtotal() > 128)
+		SKIP("needs swap, and no more than 128 MiB (SWAP=MiB)");
+	p = ut_map(len);
+	start("kswapd_wake kswapd_sleep reclaim alloc_slow evict");
+	set(DIR "buffer_size_kb", "1024");
+	for (size_t at = 0; at < len; at += PAGE)
+		p[at] = 1;
+	OK(munmap(p, len));
+	for (int i = 0; i < 100 && number_in("/proc/stat", "procs_running") > 1; i++)
+		ut_msleep(10);
+	stop();
+	CHECK(find("kswapd_wake", 0, 0));
+	CHECK(find("kswapd_sleep", 0, 0));
+	CHECK(find("alloc_slow", getpid(), 0));
+	CHECK(find("evict", 0, 0));
+	r = find("reclaim", 0, 0);
+	CHECK(r && r->arg[0] < 3 && r->arg[1] < 4 && r->arg[4] <= 12);
+}
+
 /* --- at once ------------------------------------------------------------------------------------- */
 
 TEST(threads, "a torn record while several write and one reads")
