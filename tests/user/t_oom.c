@@ -437,6 +437,8 @@ TEST_MEM(reaper, 48, "the memory of a victim that cannot exit, waited for until 
 	long reaped = number_in("/proc/vmstat", "oom_reap"), before = kills();
 	pid_t large, grower;
 
+	if (access("/dev/ram1", R_OK))
+		SKIP("needs a second disk: ramdisk.count=2");
 	drop_caches();
 	slow_disk("1000000");
 	large = sleeper(len);
@@ -459,6 +461,8 @@ TEST_MEM(dying, 48, "a kill of another, or one that is counted, while the larges
 	long before = kills();
 	pid_t large, small, grower;
 
+	if (access("/dev/ram1", R_OK))
+		SKIP("needs a second disk: ramdisk.count=2");
 	drop_caches();
 	slow_disk("1000000");
 	large = sleeper(len);
