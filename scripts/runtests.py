@@ -262,6 +262,8 @@ def all_groups():
             Group("boot-args", "parameters, initramfs files, endings", testcases.run_boot_args, {}, ["release"]),
             Group("serial", "the terminal: pastes, keys, jobs, full screen", testcases.run_serial, {}, ["release"]),
         ]
+    groups.append(Group("timeline", "a trace by the second serial line, and its picture", testcases.run_timeline,
+                        {"MEM": "64", "SWAP": "128"}, ["release"]))
     if os.path.exists("/usr/bin/pmap"):
         groups.append(Group("procps", "the distribution's free, ps, top, pmap ... agree with /proc",
                             run_boot(lambda options: "rdinit=/tests/run utest=procps"),

@@ -5,9 +5,11 @@ crash       each kind of deliberate breakage (tests/kernel/crash.c) must end in 
 boot-args   the kernel file is started as a Linux kernel is: initramfs, parameters, endings
 serial      the terminal: large pastes, control keys, job control, full-screen programs
 smp         1 to 16 processors: all come up, all work, none is taken for another
+timeline    a trace leaves by the second serial line while its command runs; the picture shows what it did
 tlb-drop    the kernel keeps its TLB flushes to itself: each test for stale translations must fail
 """
 
+import collections
 import hashlib
 import os
 import random
@@ -16,6 +18,7 @@ import shutil
 import subprocess
 import time
 
+import testtimeline
 from harness import LOGS, PASS_STATUS, ROOT, SILENCE, Results, limit
 
 FAIL_STATUS = 35  # a panic under test
@@ -254,6 +257,33 @@ def run_tlb_drop(group, options):
     failed = {m[1] for m in (re.match(r"not ok \d+ tlb\.(\w+)", line) for line in lines) if m}
     for test in tests:
         group.verdict(f"{group.name}: {test}", [] if test in failed else ["it passes though no flush is sent"])
+
+
+def run_timeline(group, options):
+    """A trace that leaves the guest by its second serial line, and the picture that is made of it."""
+    path = os.path.join(ROOT, LOGS, f"{group.name}.bin")
+    environment = {"APPEND": 'quiet rdinit=/etc/timeline CMD="thrash -r 1 60"', "QEMU_ARGS": f"-serial file:{path}"}
+    lines = []
+    process = group.start(["scripts/qemu", "test"], environment, lines.append)
+    process.child.stdin.close()
+    group.check_status(process.end(SILENCE, limit(options)), PASS_STATUS, process.hung)
+    group.verdict(f"{group.name}: the command", [] if any("timeline: status 0" in l for l in lines) else lines[-5:])
+    with open(path, "rb") as f:
+        data = f.read()
+    timeline = testtimeline.load()
+    records, lost, kinds = timeline.parse(data)
+    counts = collections.Counter(timeline.kind_of(r, kinds) for r in records if r.event == "fault")
+    problems = [f"{n} faults {kind}" for kind, n, least in (("anon_write", counts["anon_write"], 60 * 256),
+                                                          ("swap_in", counts["swap_in"], 1000)) if n < least]
+    problems += [f"{lost} records are lost"] if lost else []
+    problems += [f"{len(data) % 64} bytes too many"] if len(data) % 64 else []
+    problems += [f"no {event}" for event in ("exec", "exit", "kswapd_wake", "kswapd_sleep")
+                 if not any(r.event == event for r in records)]
+    if any(a.time > b.time for a, b in zip(records, records[1:])):
+        problems.append("time goes back")
+    group.verdict(f"{group.name}: the trace", problems)
+    picture = timeline.draw(records, lost, kinds)
+    group.verdict(f"{group.name}: the picture", [] if timeline.LABELS["swap_in"] in picture else ["nothing came back"])
 
 
 # ---------------------------------------------------------------------------- 64 GiB
