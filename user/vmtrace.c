@@ -300,7 +300,8 @@ static void forward(int sig)
 	kill(child, sig);
 }
 
-/* Reads until the command has ended and nothing is left: its status. */
+/* Reads until the command has ended and nothing is left: its status. Often, while mappings are there to
+ * be asked for their names; where nobody asks, seldom, so as not to be in the way of what is measured. */
 static int follow(int fd)
 {
 	int status, ended = 0, rounds = 0;
@@ -314,7 +315,7 @@ static int follow(int fd)
 		if (ended)
 			control(DIR "events", "none");
 		else
-			usleep(rounds++ < 100 ? 30 : 500); /* while it is there to be asked */
+			usleep(out >= 0 ? 10000 : rounds++ < 100 ? 30 : 500);
 	}
 }
 
