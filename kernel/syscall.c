@@ -2,17 +2,21 @@
 /*
  * From the system call's number to its function.
  *
- * The path of every call: one bound, one load, one indirect call. A number without a function is
- * ENOSYS; the first program to ask for it is named in the log, so that a gap is seen.
+ * The path of every call, in entry.S: one bound, one load, one indirect call. A number without a
+ * function is ENOSYS; the first program to ask for it is named in the log, so that a gap is seen.
  */
 #include <fs/vfs.h>
 #include <kernel/internal.h>
 #include <kernel/lib/printk.h>
 #include <kernel/syscall.h>
-
-#define NR_SYSCALLS 512
+#include <kernel/x86/asm_offsets.h>
 
 typedef long (*syscall_fn)(__SC_ARGS6);
+
+/* entry.S's own */
+enum { NR_SYSCALLS = ASM_NR_SYSCALLS };
+extern const syscall_fn syscall_table[];
+long no_such_call(u32 nr);
 
 #define S(nr, name) long sys_##name(__SC_ARGS6);
 #define OLD(nr, name, newer, ...)
@@ -31,7 +35,7 @@ typedef long (*syscall_fn)(__SC_ARGS6);
 #undef OLD
 #undef S
 
-static const syscall_fn syscall_table[NR_SYSCALLS] = {
+const syscall_fn syscall_table[NR_SYSCALLS] = {
 #define S(nr, name)               [nr] = sys_##name,
 #define OLD(nr, name, newer, ...) [nr] = sys_##name,
 #include <kernel/syscall_list.h>
@@ -41,22 +45,10 @@ static const syscall_fn syscall_table[NR_SYSCALLS] = {
 
 static unsigned long reported[NR_SYSCALLS / 64];
 
-static __noinline long no_such_call(u32 nr)
+long no_such_call(u32 nr)
 {
 	if (nr < NR_SYSCALLS && !test_and_set_bit(nr, reported))
 		pr_info("%s[%d]: system call %u is not implemented\n", current->thread.comm,
 			current->pid, nr);
 	return -ENOSYS;
-}
-
-void syscall_dispatch(struct trapframe *tf)
-{
-	u32 nr = (u32)tf->orig_rax;
-
-	if (likely(nr < NR_SYSCALLS && syscall_table[nr]))
-		tf->rax = (u64)syscall_table[nr]((long)tf->rdi, (long)tf->rsi, (long)tf->rdx,
-						 (long)tf->r10, (long)tf->r8, (long)tf->r9);
-	else
-		tf->rax = (u64)no_such_call(nr);
-	lock_check_none_held();
 }

@@ -36,5 +36,3 @@
 #define SYSCALL6(name, t1, n1, t2, n2, t3, n3, t4, n4, t5, n5, t6, n6) \
 	__SYSCALL(name, (t1 n1, t2 n2, t3 n3, t4 n4, t5 n5, t6 n6),    \
 		  ((t1)a1, (t2)a2, (t3)a3, (t4)a4, (t5)a5, (t6)a6))
-
-void syscall_dispatch(struct trapframe *tf); /* from entry.S */

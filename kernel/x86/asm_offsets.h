@@ -41,6 +41,7 @@
 #define ASM_USER_DS      0x2b
 #define ASM_USER_CS      0x33
 #define ASM_ENOSYS       38
+#define ASM_NR_SYSCALLS  512 /* kernel/syscall.c */
 
 #define IST_DF  1
 #define IST_NMI 2

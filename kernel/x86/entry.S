@@ -2,9 +2,9 @@
 /*
  * All ways into the kernel and back.
  *
- * Each builds a struct trapframe on the kernel stack and calls C with it:
+ * Each builds a struct trapframe on the kernel stack and calls C, all but system calls with it:
  *
- *	syscall instruction	-> syscall_entry	-> syscall_dispatch(tf)
+ *	syscall instruction	-> syscall_entry	-> syscall_table[number](arguments)
  *	page faults		-> trap_stubs[14]	-> page_fault(tf)
  *	exceptions, interrupts	-> trap_stubs[vector]	-> trap_dispatch(tf)
  *	NMI, #DF, #MC		-> the same, on an IST stack each
@@ -66,6 +66,10 @@
 	.macro CFI_FRAME
 	.cfi_startproc simple
 	.cfi_signal_frame
+	CFI_FRAME_RULES
+	.endm
+
+	.macro CFI_FRAME_RULES
 	.cfi_def_cfa rsp, TF_SIZE
 	.cfi_offset rip, -5 * 8
 	.cfi_offset rsp, -2 * 8
@@ -109,10 +113,22 @@ syscall_entry:
 	.cfi_offset rip, -5 * 8
 	.cfi_offset rsp, -2 * 8
 	SAVE_REGS orig_rax=%rax, rax=$-ASM_ENOSYS
-	movq	%rsp, %rdi
 	xorl	%ebp, %ebp
 	sti
-	call	syscall_dispatch
+	/* The arguments are where C has them, but for the fourth. */
+	cmpl	$ASM_NR_SYSCALLS, %eax
+	jae	.Lno_such_syscall
+	movl	%eax, %eax
+	movq	syscall_table(, %rax, 8), %rax
+	testq	%rax, %rax
+	jz	.Lno_such_syscall
+	movq	%r10, %rcx
+	call	*%rax
+.Lsyscall_called:
+	movq	%rax, TF_RAX(%rsp)
+#ifdef CONFIG_DEBUG
+	call	lock_check_none_held
+#endif
 	cli
 	CHECK_WORK ret_to_user_work
 
@@ -140,6 +156,12 @@ syscall_entry:
 	.cfi_register rip, rcx
 	swapgs
 	sysretq
+
+	CFI_FRAME_RULES
+.Lno_such_syscall:
+	movl	TF_ORIG_RAX(%rsp), %edi
+	call	no_such_call
+	jmp	.Lsyscall_called
 	.cfi_endproc
 	.size	syscall_entry, . - syscall_entry
 
