@@ -178,7 +178,7 @@ struct protect_state {
 	pteval_t prot;
 	bool private_write; /* exclusive pages may be written at once */
 	bool tracks_dirty;  /* only pages that are dirty already may */
-	bool restricted;    /* some pte lost a right: flush */
+	pteval_t lost;      /* what any entry allowed and does not now: flush */
 	int changed;
 };
 
@@ -189,20 +189,14 @@ static pte_t new_rights(const struct protect_state *s, pte_t e)
 
 	if (s->private_write) {
 		page = pte_page(e);
-		if (page && PageAnon(page) && PageAnonExclusive(page) && pte_soft_dirty(e))
+		if (page && PageAnonExclusive(page) && pte_soft_dirty(e)) {
+			debug_assert(PageAnon(page));
 			n = pte_mkwrite(n);
+		}
 	} else if (s->tracks_dirty && !(pte_write(e) && pte_dirty(e))) {
 		n = pte_wrprotect(n);
 	}
 	return n;
-}
-
-/* Does the new entry forbid something that a TLB may remember as allowed? */
-static bool rights_lost(pte_t e, pte_t n)
-{
-	pteval_t had = pte_val(e) & (_PAGE_PRESENT | _PAGE_RW | _PAGE_USER);
-
-	return (had & ~pte_val(n)) || (pte_exec(e) && !pte_exec(n));
 }
 
 static void protect_pte(struct protect_state *s, pte_t *pte)
@@ -217,7 +211,8 @@ static void protect_pte(struct protect_state *s, pte_t *pte)
 		if (pte_same(e, n))
 			return;
 	} while (!ptep_cmpxchg(pte, e, n)); /* the hardware may set A or D meanwhile */
-	s->restricted |= rights_lost(e, n);
+	/* A right is a bit that is set, but for _PAGE_NX. */
+	s->lost |= (pte_val(e) ^ pte_val(n)) & (pte_val(e) ^ _PAGE_NX);
 	s->changed++;
 }
 
@@ -250,7 +245,7 @@ int change_protection(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, pt
 		protect_table(&s, &w);
 		cond_resched();
 	}
-	if (s.restricted)
+	if (s.lost & (_PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_NX))
 		tlb_flush_range(vma->mm, start, end);
 	return s.changed;
 }
