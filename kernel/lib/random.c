@@ -47,7 +47,7 @@ static u32 rotl(u32 v, unsigned int n)
 	return v << n | v >> (32 - n);
 }
 
-static void quarter_round(u32 *s, int a, int b, int c, int d)
+static __always_inline void quarter_round(u32 *s, int a, int b, int c, int d)
 {
 	s[a] += s[b];
 	s[d] = rotl(s[d] ^ s[a], 16);
