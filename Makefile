@@ -164,7 +164,7 @@ $(U)/tests/fuzz/%: tests/fuzz/%.c $(ULIB_OBJ) $(U)/flags
 	$(user_test)
 
 # The programs that measure share a library, and have an image of their own.
-BENCH_BIN := $(U)/bench/bench
+BENCH_BIN := $(U)/bench/bench $(U)/bench/scale
 BENCH_LIB := tests/bench/lib.c
 $(U)/bench/%: tests/bench/%.c $(BENCH_LIB) tests/bench/bench.h $(U)/flags
 	@mkdir -p $(@D)
@@ -274,6 +274,9 @@ bench: all
 bench-linux: all
 	@scripts/bench --linux $(BENCH_ARGS) $(OPS)
 
+plots: all
+	@scripts/plots octavo linux
+
 profile: all
 	@scripts/profile $(OP)
 
@@ -308,6 +311,7 @@ help:
 	@echo '  mutants     the kernel with one mistake at a time: do the tests notice? (ONLY=NAME)'
 	@echo '  bench       what operations cost, in instructions (OPS=)'
 	@echo '  bench-linux the same program on Linux 6.1 as well'
+	@echo '  plots       docs/scale-*.svg: how costs grow with size, here and on Linux'
 	@echo '  profile     instructions per function of one operation (OP=)'
 	@echo '  timeline    the faults of CMD="thrash 150" as a picture, $(O)/timeline.svg'
 	@echo '  check       format, who includes whom, line budgets'

@@ -603,8 +603,9 @@ static int wanted(const char *name, char **names)
 /* What is known of the whole machine: how much RAM it offers, and when it was up. */
 static void whole_machine(void)
 {
-	char *log = (char *)map(BIG, -1, MAP_PRIVATE), *line;
-	int n = klogctl(3, log, BIG - 1);
+	enum { LOG = 1 << 20 };
+	char *log = (char *)map(LOG, -1, MAP_PRIVATE), *line;
+	int n = klogctl(3, log, LOG - 1);
 
 	line = strstr(log, " as init process");
 
@@ -613,7 +614,7 @@ static void whole_machine(void)
 		line--;
 	if (n > 0 && line && (line = strchr(line, '[')))
 		printf("bench: boot %.6f\n", atof(line + 1));
-	unmap(log, BIG);
+	unmap(log, LOG);
 }
 
 int main(int argc, char **argv)
