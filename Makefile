@@ -75,7 +75,7 @@ endif
 LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld
 
 .PHONY: all
-all: $(B)/octavo.elf initramfs
+all: $(B)/octavo.elf $(B)/octavo.elf-gdb.py initramfs
 
 # A stamp that changes when the way to build changes, and only then.
 define stamp
@@ -125,6 +125,11 @@ $(B)/octavo.elf: $(OBJS) linker.ld scripts/kallsyms.py $(B)/objects
 	$(Q)mv -f $@.tmp $@
 
 -include $(OBJS:.o=.d)
+
+# gdb loads it with the kernel: docs/gdb.md. With the numbers of the headers, so made anew with each link.
+$(B)/octavo.elf-gdb.py: $(B)/octavo.elf scripts/gdb/autoload.py
+	$(Q)$(PYTHON) scripts/gdb/autoload.py $(CC) $(CFLAGS) -x c > $@.tmp
+	$(Q)mv -f $@.tmp $@
 
 # ---------------------------------------------------------------------------- user programs
 
@@ -243,15 +248,22 @@ iso: $(ISO_FILE)
 
 # ---------------------------------------------------------------------------- running
 
-export O BUILD MEM SWAP SMP APPEND ISO UEFI MACHINE CPU ACCEL
+export O BUILD MEM SWAP SMP APPEND RUN ISO UEFI MACHINE CPU ACCEL
 
-.PHONY: run debug test test-long transcripts mutants bench bench-linux profile timeline check format clean help
+.PHONY: run debug record replay test test-long transcripts mutants bench bench-linux profile timeline check format clean help
 run: all $(if $(ISO)$(UEFI),iso)
 	@scripts/qemu run
 
 debug:
 	@$(MAKE) --no-print-directory BUILD=debug all $(if $(ISO)$(UEFI),iso)
-	@BUILD=debug scripts/qemu debug
+	@BUILD=debug scripts/debug
+
+record:
+	@$(MAKE) --no-print-directory BUILD=debug all
+	@BUILD=debug scripts/qemu record
+
+replay:
+	@BUILD=debug scripts/debug replay
 
 test:
 	@scripts/test
@@ -303,7 +315,9 @@ help:
 	@echo '  all         the kernel and the initramfs (default)'
 	@echo '  run         boot to a prompt; Ctrl-A X leaves QEMU'
 	@echo '  iso         $(O)/octavo.iso, for GRUB'
-	@echo '  debug       boot the debug build stopped, for gdb on :1234'
+	@echo '  debug       the debug build, stopped, with gdb (DEBUG_TMUX=1: in two panes)'
+	@echo '  record      boot the debug build and note all that happens'
+	@echo '  replay      the same run again, with gdb, also backwards'
 	@echo '  test        all test groups (scripts/test --help for more)'
 	@echo '  test-long   the same with long random sequences'
 	@echo '  test-oracle the user tests on Linux 6.1 as well, compared (UTEST=mmap,fork)'
@@ -318,5 +332,5 @@ help:
 	@echo '  format      reformat the sources'
 	@echo '  user, initramfs, clean'
 	@echo '  DIR/FILE.o  compile one file'
-	@echo 'Variables: MEM=MiB (512) SWAP=MiB (0) SMP=N (1) APPEND="…" ISO=1 UEFI=1 DISPLAY=1 MACHINE=pc|q35'
+	@echo 'Variables: MEM=MiB (512) SWAP=MiB (0) SMP=N (1) APPEND="…" RUN="command" ISO=1 UEFI=1 DISPLAY=1 MACHINE=pc|q35'
 	@echo '           BUILD=release|debug V=1 O=DIR CLANG=1 CROSS_COMPILE=PREFIX FONT=FILE'
