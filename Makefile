@@ -274,6 +274,8 @@ test-long:
 transcripts: all
 	@scripts/maps.py --write
 	@scripts/transcripts.py --write
+	@$(MAKE) --no-print-directory BUILD=debug all
+	@scripts/testgdb.py --write
 
 mutants:
 	@scripts/setup

@@ -178,6 +178,16 @@ class Process:
             if not self.pump(silence, deadline):
                 return False
 
+    def expect_end(self, text, silence=SILENCE):
+        """Wait until the output ends with it, and no more comes at once: a prompt."""
+        while True:
+            if self.tail.endswith(text):
+                self.drain()
+                if self.tail.endswith(text):
+                    return True
+            if not self.pump(silence, time.monotonic() + silence):
+                return False
+
     def writable(self, fd, silence):
         """Room in the pipe; False if the guest takes nothing for so long."""
         end = time.monotonic() + silence

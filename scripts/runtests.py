@@ -21,6 +21,7 @@ import sys
 import time
 
 import testcases
+import testgdb
 import testscreen
 from harness import CLANG, CROSS, LOCK, LOGS, OUT, PASS_STATUS, ROOT, RUNNING, SILENCE, TAIL, TEST_ISO, Group, limit
 
@@ -273,6 +274,9 @@ def all_groups():
                         run_tap(["python3", "scripts/transcripts.py"]), {}, ["release"]))
     groups.append(Group("maps", "docs/layout.md's maps are what constants and page tables say",
                         run_tap(["python3", "scripts/maps.py"]), {}, ["release"]))
+    groups.append(Group("gdb", "gdb's commands: a fault of each case, broken structures, the docs",
+                        testgdb.run, {}, ["debug"]))
+    groups.append(Group("gdb-replay", "a recorded run, backwards in gdb", testgdb.run_replay, {}, ["debug"], True))
     boot = testcases.run_dialogue(DIALOGUE) if have("fs/*.c") else run_line
     for name, what, environment, builds in (
             ("boot", "release build to the prompt", {}, ["release"]),

@@ -10,6 +10,9 @@ A fenced block whose language is `octavo` is a piece of a session:
     / # free -m
                   total  ...
 
+One whose language is `gdb` is the same in gdb, on the debug build, with the prompt "(gdb) "
+(scripts/testgdb.py --write; the group gdb compares those).
+
 With variables (those of scripts/qemu) it begins a new machine, without any it goes on in the last one.
 Lines that begin with the prompt are typed, the lines below are what must come back. A plain run
 compares, --write puts what came in place of what stood there. Numbers, addresses and times differ from
@@ -71,29 +74,30 @@ class Machine:
         self.process.stop()
 
 
-def blocks(lines):
+def blocks(lines, fence=FENCE):
     """(index of the first line inside, index of the closing fence, variables) of each block."""
     inside = None
     for i, line in enumerate(lines):
-        if inside is None and (line == FENCE or line.startswith(FENCE + " ")):
-            inside = i + 1, dict(word.split("=", 1) for word in shlex.split(line[len(FENCE):]))
+        if inside is None and (line == fence or line.startswith(fence + " ")):
+            inside = i + 1, dict(word.split("=", 1) for word in shlex.split(line[len(fence):]))
         elif inside is not None and line == "```":
             yield inside[0], i, inside[1]
             inside = None
 
 
-def pieces(lines):
+def pieces(lines, prompt=PROMPT):
     """[command, output lines] of a block."""
     result = []
     for line in lines:
-        if line.startswith(PROMPT):
-            result.append((line[len(PROMPT):], []))
+        if line.startswith(prompt):
+            result.append((line[len(prompt):], []))
         elif result:
             result[-1][1].append(line)
     return result
 
 
 def kind(line):
+    line = re.sub(r"\b0x[0-9a-f]+", "#", line)
     if re.fullmatch(r"[.TSkvafsKR ]{64,}", line):
         return "FRAMES"  # of /proc/octavo/frames
     line = re.sub(r"[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+", "FUNCTION", line.strip())
@@ -112,22 +116,22 @@ def differences(old, new):
     return problems
 
 
-def run_file(path, write, report):
+def run_file(path, write, report, fence=FENCE, prompt=PROMPT, machine_of=Machine):
     """Tells report(name, problems) of each command; the file is rewritten if wanted."""
     with open(path) as f:
         lines = f.read().split("\n")
     machine, result, done = None, [], 0
-    for first, last, variables in blocks(lines):
+    for first, last, variables in blocks(lines, fence):
         if variables or not machine:
             if machine:
                 machine.stop()
-            machine = Machine(variables)
+            machine = machine_of(variables)
         result += lines[done:first]
-        for command, old in pieces(lines[first:last]):
+        for command, old in pieces(lines[first:last], prompt):
             new = machine.type(command)
             problems = differences(old, new)
             report(f"{os.path.basename(path)}: {command.replace('#', 'number')}", problems)
-            result += [PROMPT + command] + (old if "..." in old and not problems else new)
+            result += [prompt + command] + (old if "..." in old and not problems else new)
         done = last
     if machine:
         machine.stop()
