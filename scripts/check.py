@@ -189,7 +189,7 @@ def check_docs():
     for name in texts:
         with open(os.path.join(ROOT, name)) as f:
             text = re.sub(r"^```.*?^```", "", f.read(), flags=re.M | re.S)
-        paths = re.findall(r"`([\w./-]+/[\w.-]+\.(?:[chS]|py|md))`", text)
+        paths = re.findall(r"`(?!build/)([\w./-]+/[\w.-]+\.(?:[chS]|py|md))`", text)
         links = [os.path.join(os.path.dirname(name), p) for p in re.findall(r"\]\(([\w./-]+)\)", text)]
         problems += [f"{name}: there is no {p}" for p in paths + links if not os.path.exists(os.path.join(ROOT, p))]
         problems += [f"{name}: there is no {f}()" for f in re.findall(r"`(\w+)\(\)`", text) if f not in known]
