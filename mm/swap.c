@@ -56,7 +56,7 @@ spinlock_t swap_lock = SPINLOCK_INIT(LOCK_SWAP);
 static struct swap_area *areas[MAX_SWAP_AREAS]; /* (s) */
 static LIST_HEAD(areas_by_prio);                /* (s) highest first */
 static unsigned long free_slots;                /* (s) of the areas on it */
-static unsigned long stale_slots;               /* (s) that only the cache has */
+static unsigned long stale_slots;               /* (s) of these areas, that only the cache has */
 static int lowest_prio = -1;                    /* (s) given to an area without a wish */
 
 struct swap_area *swap_area_locked(swp_entry_t e)
@@ -77,16 +77,20 @@ bool swap_is_short(void)
 	return nr_swap_pages() * 2 < total_swap_pages;
 }
 
-bool swap_is_stale(void)
+bool swap_has_room(void)
 {
-	return READ_ONCE(stale_slots);
+	return nr_swap_pages() || READ_ONCE(stale_slots);
 }
 
 static void set_count_locked(struct swap_area *a, u32 slot, u16 count)
 {
+	u32 was = a->stale;
+
 	assert_spin_held(&swap_lock);
-	stale_slots += (unsigned long)(count == SLOT_CACHED) - (a->count[slot] == SLOT_CACHED);
+	a->stale += (u32)(count == SLOT_CACHED) - (a->count[slot] == SLOT_CACHED);
 	a->count[slot] = count;
+	if (a->on)
+		stale_slots += (unsigned long)a->stale - was;
 }
 
 /* --- slots: taking ---- */
@@ -287,7 +291,7 @@ static struct page *next_stale(void)
 
 bool swap_free_stale(void)
 {
-	struct page *page = swap_is_stale() ? next_stale() : NULL;
+	struct page *page = READ_ONCE(stale_slots) ? next_stale() : NULL;
 	bool freed = false;
 
 	if (!page)
@@ -418,6 +422,7 @@ static void area_on_locked(struct swap_area *a)
 	insert_by_prio_locked(a);
 	a->on = true;
 	free_slots += a->free;
+	stale_slots += a->stale;
 	total_swap_pages += a->pages;
 }
 
@@ -426,6 +431,7 @@ static void area_off_locked(struct swap_area *a)
 	list_del(&a->by_prio);
 	a->on = false;
 	free_slots -= a->free;
+	stale_slots -= a->stale;
 	total_swap_pages -= a->pages;
 }
 

@@ -33,7 +33,7 @@ struct swap_info {
 };
 bool swap_info_get(unsigned int n, struct swap_info *si);
 unsigned long nr_swap_pages(void); /* free slots */
-bool swap_is_stale(void); /* are there slots that only the cache has, to be had when none is free? */
+bool swap_has_room(void); /* a slot is free, or can be had from a page that is in memory, too */
 bool swap_is_short(void); /* more than half of it is used: keep no copies of what is in memory */
 
 /* --- slots ------------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@ struct swap_area {
 	int prio;                  /* (s) */
 	bool on;                   /* (s) may be allocated from, and is on the list by priority */
 	u32 free;                  /* (s) */
+	u32 stale;                 /* (s) slots that only the cache has */
 	u32 nr_empty;              /* (s) clusters without a used slot */
 	u32 cluster, next, end;    /* (s) allocation goes on in this cluster, at next */
 	u32 hand;                  /* (s) the search for stale slots goes on here */

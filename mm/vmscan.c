@@ -88,7 +88,7 @@ initcall(policy_from_cmdline);
 
 static bool may_swap(const struct scan *s)
 {
-	return s->gfp & __GFP_IO && (nr_swap_pages() || swap_is_stale());
+	return s->gfp & __GFP_IO && swap_has_room();
 }
 
 /* Unmaps the locked page, if it may and can go. Without a policy all may go that are not locked. */
@@ -381,7 +381,7 @@ static DEFINE_WAIT_QUEUE(kswapd_wait);
 unsigned long zone_reclaimable_pages(const struct zone *z)
 {
 	return both_lists(z, LRU_INACTIVE_FILE) +
-	       (nr_swap_pages() ? both_lists(z, LRU_INACTIVE_ANON) : 0);
+	       (swap_has_room() ? both_lists(z, LRU_INACTIVE_ANON) : 0);
 }
 
 unsigned long reclaim_pages(gfp_t gfp, unsigned int order)
