@@ -89,10 +89,6 @@ def random_groups():
     groups.append(Group("random-faulty", "the same on 2 CPUs, and a disk that fails now and then",
                         run_boot(lambda options: random_words(options, " ramdisk.error_rate=10")),
                         {"MEM": "160", "SWAP": "96", "SMP": "2"}, ["release"]))
-    groups.append(Group("swap-slow", "swap on a slow disk, 2 CPUs",
-                        run_boot(lambda options: "rdinit=/tests/run utest=swap ramdisk_size=16384 ramdisk.count=2 "
-                                                 "ramdisk.delay_us=100"),
-                        {"MEM": "128", "SMP": "2", "BUILD": "debug"}, ["debug"]))
     return groups
 
 
