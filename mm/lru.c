@@ -364,6 +364,7 @@ bool lru_munlock(struct page *p)
 	struct lruvec *v = page_lruvec(p);
 
 	guard_spin(&v->lock);
+	debug_assert(!PageMlocked(p) || !PageLRU(p) || PageUnevictable(p));
 	if (!PageMlocked(p) || p->next-- > 1)
 		return false;
 	ClearPageMlocked(p);

@@ -271,6 +271,7 @@ static bool choose_and_kill(gfp_t gfp, int order, struct oom_task *self)
 	return true;
 }
 
+/* order -1: by hand. */
 bool out_of_memory(gfp_t gfp, int order)
 {
 	struct oom_task self;
@@ -290,6 +291,19 @@ bool out_of_memory(gfp_t gfp, int order)
 		ret = choose_and_kill(gfp, order, &self);
 	} /* else reclaim was not allowed to do much: somebody else's may */
 	task_put(&self);
+	return ret;
+}
+
+bool oom_kill_by_hand(void)
+{
+	bool ret;
+
+	while (!oom_trylock())
+		oom_wait();
+	while (READ_ONCE(victim.mm))
+		oom_wait();
+	ret = out_of_memory(GFP_KERNEL, -1);
+	oom_unlock();
 	return ret;
 }
 

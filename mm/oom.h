@@ -15,8 +15,10 @@
 bool oom_trylock(void);
 void oom_unlock(void);
 /* Reclaim found nothing for this request. oom_trylock() held. True: somebody is giving memory up, so
- * wait and try again. False: nobody can, and the request may fail. order -1: asked for by hand. */
+ * wait and try again. False: nobody can, and the request may fail. */
 bool out_of_memory(gfp_t gfp, int order) __must_check;
+/* One process more goes, when the last victim has gone. False: there is none. Sleeps. */
+bool oom_kill_by_hand(void) __must_check;
 /* Until the victim's memory is there, a tick at most. Sleeps. */
 void oom_wait(void);
 

@@ -19,11 +19,8 @@ static void show_memory(void)
 static void kill_one(void)
 {
 	pr_info("sysrq: Manual OOM execution\n");
-	while (!oom_trylock())
-		oom_wait();
-	if (!out_of_memory(GFP_KERNEL, -1))
+	if (!oom_kill_by_hand())
 		pr_info("OOM request ignored. No task eligible\n");
-	oom_unlock();
 }
 
 static void show_task(struct task *t)

@@ -823,13 +823,16 @@ TEST_MEM(newest, 48, "vm.oom_policy newest that kills an older process, or a bad
 	check_machine();
 }
 
-TEST_MEM(sysrq, 48, "sysrq f that kills nobody, or the wrong one")
+TEST_MEM(sysrq, 48,
+	 "sysrq f that kills nobody, or the wrong one, or does nothing while a victim goes")
 {
 	size_t room = available();
-	pid_t large = holder(room / 2, 0);
+	pid_t large = holder(room / 2, 0), next = holder(room / 4, 0);
 
 	ut_spew("/proc/sysrq-trigger", "f");
+	ut_spew("/proc/sysrq-trigger", "f");
 	CHECK_SIGNALED(large, SIGKILL);
+	CHECK_SIGNALED(next, SIGKILL);
 	check_machine();
 }
 
