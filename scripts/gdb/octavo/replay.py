@@ -104,20 +104,25 @@ def _forget():
     gdb.invalidate_cached_frames()
 
 
-def faults_before(limit):
-    """The counts of all page faults before that one: the run is played from its beginning."""
-    seek(0)
-    found = []
-    stop = fault.Stop(fault.first_instruction("page_fault"))
+def stops_before(where, limit):
+    """The counts at which an instruction is about to be executed, from here to limit."""
+    found, stop = [], fault.Stop(where)
     with Undisturbed():
-        monitor(f"replay_break {limit}")
         try:
-            while fault.resume([stop]) and need_count() < limit:
+            while True:
+                monitor(f"replay_break {limit}")  # each time: QEMU forgets it at another stop
+                if not fault.resume([stop]) or need_count() >= limit:
+                    return found
                 found.append(need_count())
         finally:
             fault.delete([stop])
             monitor("replay_delete_break")
-    return found
+
+
+def faults_before(limit):
+    """The counts of all page faults before that one: the run is played from its beginning."""
+    seek(0)
+    return stops_before(fault.first_instruction("page_fault"), limit)
 
 
 def last_fault_before(limit):
@@ -138,18 +143,10 @@ def before_fault():
     f, now = fault.find_fault(), need_count()
     for stretch in (256, 1 << 14, 1 << 20):
         seek(max(0, now - stretch))
-        found = need_count() if reg("rip") == f.rip else None
-        stop = fault.Stop(f"*{f.rip:#x}")
-        with Undisturbed():
-            monitor(f"replay_break {now}")
-            try:
-                while fault.resume([stop]) and need_count() < now:
-                    found = need_count()
-            finally:
-                fault.delete([stop])
-                monitor("replay_delete_break")
-        if found is not None:
-            seek(found - 1)
+        here = [need_count()] if reg("rip") == f.rip else []
+        found = (here + stops_before(f"*{f.rip:#x}", now))[-1:]
+        if found:
+            seek(found[0] - 1)
             with Undisturbed():
                 gdb.execute("stepi", to_string=True)
             return
