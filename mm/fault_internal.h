@@ -49,9 +49,10 @@ static inline bool fault_is_write(const struct fault *f)
 
 static inline void drop_held(struct fault *f)
 {
-	if (f->held)
+	if (f->held) {
 		put_page(f->held);
-	f->held = NULL;
+		f->held = NULL;
+	}
 }
 
 static inline void unlock_table(struct fault *f)
