@@ -185,7 +185,7 @@ static int copy_vma(struct mm_struct *dst, struct vm_area_struct *vma)
 	/* From here on the child's teardown undoes it all. */
 	return copy_contents(copy, vma);
 put:
-	vma_put(copy);
+	vma_free(copy);
 uncharge:
 	if (vma->flags & VM_ACCOUNT)
 		commit_uncharge(dst, pages);

@@ -59,30 +59,28 @@ struct vm_area_struct {
 	vaddr_t gap;                        /* (t) free space before it */
 	vaddr_t subtree_gap;                /* (t) the largest gap in this subtree */
 	struct rwsem lock;                  /* the vma lock */
-	bool detached;     /* (v) removed from the tree: a fault that still found it starts again */
-	atomic_t refcount; /* tree + lookups in flight */
+	bool detached;                      /* (v) in no tree */
 
-	struct anon_vma *anon_vma; /* (page-table lock / m) NULL until the first anonymous page */
+	struct anon_vma *anon_vma;       /* (m, tree_lock) NULL until the first anonymous page */
 	struct list_head anon_vma_chain; /* (m + anon_vma lock) */
 
 	struct interval_node i_mmap_node; /* (i_mmap) interval tree of the file's mappings */
-	const char *name;                 /* "[heap]"-like fixed names: NULL, or "[vdso]"... */
 };
 
 /* One address space. Shared by threads; kept by references: users (threads: the last one out tears
- * the mappings down) and count (everybody else, CPUs with it lazily active included). */
+ * the mappings down) and count (everybody else; not CPUs that have it loaded lazily: tlb.c). */
 struct mm_struct {
 	struct rb_root vma_tree; /* (m, tree_lock) */
 	spinlock_t tree_lock;    /* short lock around a lookup in a fault (DESIGN 9.8) */
 	struct rwsem mmap_lock;
 	pgd_t *pgd;          /* (c) kernel half filled at creation */
-	spinlock_t pgd_lock; /* attaching and detaching tables above the PTE level */
+	spinlock_t pgd_lock; /* attaching tables */
 	atomic_t users;
 	atomic_t count;
 	struct vm_area_struct *mmap_cache; /* (tree_lock) last lookup */
 	int map_count;                     /* (m) number of vmas */
 
-	/* counters, in pages: atomic, readable without locks */
+	/* counters, in pages but for the last: atomic, readable without locks */
 	atomic_long_t rss_anon, rss_file, rss_shmem, swap_ents, pgtables_bytes;
 	unsigned long total_vm, locked_vm, data_vm, exec_vm, stack_vm; /* (m) */
 	atomic_long_t committed; /* pages this mm has charged in Committed_AS */

@@ -250,7 +250,7 @@ static int insert_new(struct mmap_request *r)
 			err = -EPERM;
 	}
 	if (err) {
-		vma_put(vma);
+		vma_free(vma);
 		return err;
 	}
 	vma->file = file;

@@ -122,7 +122,7 @@ static struct vm_area_struct *make_target(struct mremap_request *r, struct vm_ar
 		target->pgoff = r->new >> PAGE_SHIFT;
 	target->anon_vma = vma->anon_vma;
 	if (anon_vma_clone(target, vma)) {
-		vma_put(target);
+		vma_free(target);
 		return NULL;
 	}
 	vma_link_file(target);

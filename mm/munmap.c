@@ -98,7 +98,7 @@ void bury(struct vma_graveyard *dead)
 
 	while ((vma = dead->first)) {
 		dead->first = vma->next;
-		vma_put(vma);
+		vma_free(vma);
 	}
 }
 

@@ -148,7 +148,7 @@ static void chain_link(struct anon_vma_chain *avc, struct vm_area_struct *vma)
 /* Could the two be one vma but for their rights, which mprotect may yet make the same? */
 static bool anon_vma_shareable(const struct vm_area_struct *l, const struct vm_area_struct *r)
 {
-	return l->end == r->start && l->file == r->file && l->name == r->name &&
+	return l->end == r->start && l->file == r->file &&
 	       !((l->flags ^ r->flags) & ~(VM_ACCESS | VM_SOFTDIRTY)) &&
 	       l->pgoff + vma_pages(l) == r->pgoff;
 }

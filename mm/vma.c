@@ -15,7 +15,7 @@
  * The gap before a stack (VM_GROWSDOWN) is counted smaller by STACK_GUARD_GAP: nothing is placed so
  * close below it that it could grow into its neighbour unnoticed.
  *
- * Two vmas that touch are alike, and become one, if their flags, file and name are equal, their offsets
+ * Two vmas that touch are alike, and become one, if their flags and file are equal, their offsets
  * go on, and they can share an anon_vma (anon_admits). All of Linux's eight cases of merging follow from three
  * steps: cut at both ends of the range, change the flags, join with the left and with the right
  * neighbour. Where only the border between two vmas moves, it is moved without the detour.
@@ -69,9 +69,7 @@ struct vm_area_struct *vma_alloc(struct mm_struct *mm)
 	vma->prev = vma->next = NULL;
 	vma->subtree_gap = 0;
 	vma->detached = true;
-	atomic_set(&vma->refcount, 1);
 	vma->anon_vma = NULL;
-	vma->name = NULL;
 	return vma;
 }
 
@@ -85,17 +83,14 @@ struct vm_area_struct *vma_dup(const struct vm_area_struct *src, struct mm_struc
 	vma->end = src->end;
 	vma->flags = src->flags;
 	vma->pgoff = src->pgoff;
-	vma->name = src->name;
 	vma->file = src->file;
 	if (vma->file)
 		vma->file->ops->get(vma->file);
 	return vma;
 }
 
-void vma_put(struct vm_area_struct *vma)
+void vma_free(struct vm_area_struct *vma)
 {
-	if (!atomic_dec_and_test(&vma->refcount))
-		return;
 	debug_assert(vma->detached && !vma->anon_vma && list_empty(&vma->anon_vma_chain));
 	if (vma->file)
 		vma->file->ops->put(vma->file);
@@ -434,7 +429,7 @@ struct vm_area_struct *vma_split(struct vm_area_struct *vma, vaddr_t addr)
 	upper->pgoff = vma->pgoff + ((addr - vma->start) >> PAGE_SHIFT);
 	err = share_anon_vma(upper, vma);
 	if (err) {
-		vma_put(upper);
+		vma_free(upper);
 		return ERR_PTR(err);
 	}
 	vma_link_file(upper);
@@ -468,7 +463,7 @@ static bool flags_mergeable(unsigned long a, unsigned long b)
 /* But for what lies in the flags and the anon_vmas. */
 static bool vmas_continue(const struct vm_area_struct *l, const struct vm_area_struct *r)
 {
-	return l && r && l->end == r->start && l->file == r->file && l->name == r->name &&
+	return l && r && l->end == r->start && l->file == r->file &&
 	       l->pgoff + vma_pages(l) == r->pgoff;
 }
 
@@ -489,8 +484,8 @@ static bool next_admits(const struct vm_area_struct *vma, unsigned long flags)
 static bool vma_admits(const struct vm_area_struct *vma, unsigned long flags,
 		       const struct mappable *file, u64 at, u64 pgoff, const struct anon_vma *av)
 {
-	return vma->file == file && at == pgoff && !vma->name &&
-	       flags_mergeable(vma->flags, flags) && anon_admits(vma, av);
+	return vma->file == file && at == pgoff && flags_mergeable(vma->flags, flags) &&
+	       anon_admits(vma, av);
 }
 
 /* dst is to have pages of src. A fault in dst must not use the anon_vma before it is linked. */
@@ -517,7 +512,7 @@ static bool vma_join(struct vm_area_struct *l, struct vm_area_struct *r)
 	vma_remove(l->mm, r);
 	unlink_anon_vmas(r);
 	vma_unlink_file(r);
-	vma_put(r);
+	vma_free(r);
 	return true;
 }
 
@@ -648,7 +643,7 @@ static void check_vma(struct mm_struct *mm, const struct vm_area_struct *vma)
 {
 	const struct rb_node *prev = rb_prev(&vma->mm_node);
 
-	assert(vma->mm == mm && !vma->detached && atomic_read(&vma->refcount) >= 1);
+	assert(vma->mm == mm && !vma->detached);
 	assert(vma->start < vma->end && vma->end <= TASK_SIZE);
 	assert(IS_ALIGNED(vma->start | vma->end, PAGE_SIZE));
 	assert(vma->prev == (prev ? rb_to_vma(prev) : NULL));

@@ -16,24 +16,20 @@
 #define VM_DATA_FLAGS (VM_READ | VM_WRITE | VM_MAYACCESS)
 
 /* --- objects ------------------------------------------------------------------------------ */
-/* A zeroed vma with one reference, in no tree, or NULL. Sleeps. */
+/* A zeroed vma, in no tree, or NULL. Sleeps. */
 struct vm_area_struct *vma_alloc(struct mm_struct *mm);
 /* A copy for mm of src's range, flags, offset, name and file (a new reference), without its place
  * in trees and without its anon_vma. NULL on shortage. Sleeps. */
 struct vm_area_struct *vma_dup(const struct vm_area_struct *src, struct mm_struct *mm);
-static inline void vma_get(struct vm_area_struct *vma)
-{
-	atomic_inc(&vma->refcount);
-}
-/* Drops a reference; the last one puts the file and frees the vma, which is in no tree any more.
- * Sleeps, and where the file may be the last one's: no mmap_lock held. */
-void vma_put(struct vm_area_struct *vma);
+/* Puts the file. The vma is in no tree and no reverse map any more. Sleeps, and where the file may be the
+ * last one's: no mmap_lock held. */
+void vma_free(struct vm_area_struct *vma);
 
 /* --- the tree (mmap_lock held for writing, or the space is still private) ------------------- */
 /* Puts vma, whose fields are set and whose range is free, into its mm. rmap is the caller's. */
 void vma_insert(struct mm_struct *mm, struct vm_area_struct *vma);
-/* Waits for faults that hold it, marks it detached and takes it out. The reference is the
- * caller's now; rmap still has it. */
+/* Waits for faults that hold it, marks it detached and takes it out. It is the caller's now; rmap
+ * still has it. */
 void vma_remove(struct mm_struct *mm, struct vm_area_struct *vma);
 /* Moves the edges, in the tree and in rmap. The new range must be free but for vma itself and for a
  * neighbour that moves next. */

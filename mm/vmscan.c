@@ -158,11 +158,11 @@ static bool free_unmapped(struct page *page, const struct scan *s)
 		goto keep;
 	if (cached && PageDirty(page) && !write_page(page, s))
 		return false;
+	/* If it was unlocked, a write may have taken it out of the swap cache, or truncation out of its file. */
+	cached = PageSwapCache(page) || page_mapping(page);
 	/* Nobody can have mapped it without a reference. Who finds it in the swap cache right now has
 	 * to lock it, and to look whether it is still there; a read fault on a file maps what it found
 	 * without its lock, so there the count is looked at with the tree locked. */
-	/* It was unlocked: a write may have taken it out of the swap cache, or truncation out of its file. */
-	cached = PageSwapCache(page) || page_mapping(page);
 	if (PageWriteback(page) || page_count(page) != 1 + cached)
 		goto keep;
 	if (PageSwapCache(page))

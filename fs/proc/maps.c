@@ -38,8 +38,6 @@ static const char *special_name(const struct vm_area_struct *vma)
 {
 	const struct mm_struct *mm = vma->mm;
 
-	if (vma->name)
-		return vma->name;
 	if (vma->start <= mm->brk && vma->end >= mm->start_brk)
 		return "[heap]";
 	if (vma->start <= mm->start_stack && vma->end >= mm->start_stack)
