@@ -145,7 +145,6 @@ void mm_activate(struct mm_struct *mm);
 /* The first vma with end > addr, or NULL. mmap_lock held. */
 struct vm_area_struct *find_vma(struct mm_struct *mm, vaddr_t addr);
 struct vm_area_struct *vma_next(struct vm_area_struct *vma);
-struct vm_area_struct *vma_prev(struct vm_area_struct *vma);
 struct vm_area_struct *vma_first(struct mm_struct *mm);
 static inline unsigned long vma_pages(const struct vm_area_struct *vma)
 {

@@ -155,10 +155,6 @@ static inline pte_t zero_pte(unsigned long vm_flags)
 {
 	return pfn_pte(page_to_pfn(zero_page), vma_page_prot(vm_flags) | _PAGE_SPECIAL);
 }
-static inline bool pte_is_zero_page(pte_t e)
-{
-	return pte_special(e);
-}
 /* The counted page behind a present pte, or NULL (the zero page). */
 static inline struct page *pte_page(pte_t e)
 {

@@ -152,9 +152,5 @@ bool try_to_unmap(struct page *page, struct unmap_batch *b);
 /* Unmaps nr pages of the file from index first on (nr 0: to the end), from all spaces; private
  * copies too, if even_cows. Sleeps; no page-table lock, no i_mmap lock held. */
 void unmap_mapping_pages(struct address_space *mapping, u64 first, u64 nr, bool even_cows);
-static inline void unmap_mapping_range(struct address_space *mapping, u64 first, u64 nr)
-{
-	unmap_mapping_pages(mapping, first, nr, true);
-}
 
 void rmap_init_caches(void); /* at boot, by mm_init_caches() */

@@ -11,7 +11,6 @@ struct kmem_cache;
 #define SLAB_HWCACHE_ALIGN   0x1u
 #define SLAB_RECLAIM_ACCOUNT 0x2u
 #define SLAB_PANIC           0x4u /* creation at boot cannot fail */
-#define SLAB_NO_MERGE        0x8u
 
 /* A cache of objects of size bytes at align (0: natural, at least 8). ctor, if any, runs once when a
  * slab is made: objects are freed in their constructed state. NULL on shortage. Sleeps. */

@@ -294,11 +294,6 @@ struct vm_area_struct *vma_next(struct vm_area_struct *vma)
 	return vma->next;
 }
 
-struct vm_area_struct *vma_prev(struct vm_area_struct *vma)
-{
-	return vma->prev;
-}
-
 struct vm_area_struct *vma_first(struct mm_struct *mm)
 {
 	return rb_entry_safe(rb_first(&mm->vma_tree), struct vm_area_struct, mm_node);
