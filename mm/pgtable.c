@@ -233,56 +233,45 @@ pte_t *pte_find_lock(const struct mm_struct *mm, vaddr_t addr, pmd_t **pmdp, spi
 	return pte_offset_lock(pmd, addr, ptl);
 }
 
-/* The next stop below one pud entry, from addr on. False: none before end. */
-static bool walk_pmds(struct pt_walk *w, vaddr_t addr, vaddr_t end)
+static bool walk_stop(struct pt_walk *w, vaddr_t addr, vaddr_t end, enum pt_level level)
 {
-	pmd_t *pmd = pmd_offset(w->pud, addr);
-
-	for (; addr < end; addr = pmd_addr_end(addr, end), pmd++) {
-		pmd_t e = pmdp_get(pmd);
-
-		if (pmd_none(e))
-			continue;
-		w->addr = addr;
-		w->end = pmd_addr_end(addr, end);
-		w->pmd = pmd;
-		w->level = pmd_leaf(e) ? PT_PMD : PT_PTE;
-		return true;
-	}
-	return false;
-}
-
-static bool walk_puds(struct pt_walk *w, pgd_t *pgd, vaddr_t addr, vaddr_t end)
-{
-	pud_t *pud = pud_offset(pgd, addr);
-
-	for (; addr < end; addr = pud_addr_end(addr, end), pud++) {
-		pud_t e = pudp_get(pud);
-
-		if (pud_none(e))
-			continue;
-		w->pud = pud;
-		if (pud_leaf(e)) {
-			w->addr = addr;
-			w->end = pud_addr_end(addr, end);
-			w->level = PT_PUD;
-			return true;
-		}
-		if (walk_pmds(w, addr, pud_addr_end(addr, end)))
-			return true;
-	}
-	return false;
+	w->addr = addr;
+	w->end = end;
+	w->level = level;
+	return true;
 }
 
 bool pt_walk_next(struct pt_walk *w)
 {
-	vaddr_t addr = w->end, end = w->limit;
+	vaddr_t addr = w->end, end = w->limit, stop;
 
-	for (; addr < end; addr = pgd_addr_end(addr, end)) {
-		pgd_t *pgd = w->mm->pgd + pgd_index(addr);
+	while (addr < end) {
+		pgd_t pgd = pgdp_get(w->mm->pgd + pgd_index(addr));
+		pud_t pud;
+		pmd_t *pmd;
 
-		if (pgd_present(pgdp_get(pgd)) && walk_puds(w, pgd, addr, pgd_addr_end(addr, end)))
-			return true;
+		if (unlikely(!pgd_present(pgd))) {
+			addr = pgd_addr_end(addr, end);
+			continue;
+		}
+		w->pud = pgd_table(pgd) + pud_index(addr);
+		pud = pudp_get(w->pud);
+		stop = pud_addr_end(addr, end);
+		if (unlikely(pud_none(pud))) {
+			addr = stop;
+			continue;
+		}
+		if (unlikely(pud_leaf(pud)))
+			return walk_stop(w, addr, stop, PT_PUD);
+		pmd = pud_table(pud) + pmd_index(addr);
+		for (; addr < stop && pmd_none(pmdp_get(pmd)); pmd++)
+			addr = ALIGN_DOWN(addr, PMD_SIZE) + PMD_SIZE;
+		if (likely(addr < stop)) {
+			w->pmd = pmd;
+			return walk_stop(w, addr, pmd_addr_end(addr, stop),
+					 pmd_leaf(pmdp_get(pmd)) ? PT_PMD : PT_PTE);
+		}
+		addr = stop;
 	}
 	return false;
 }
@@ -314,9 +303,9 @@ static void detach_table(const struct free_range *r, pteval_t *entry)
 
 static void free_pmds(const struct free_range *r, pud_t *pud, vaddr_t addr, vaddr_t end)
 {
-	for (; addr < end; addr = pmd_addr_end(addr, end)) {
-		pmd_t *pmd = pmd_offset(pud, addr);
+	pmd_t *pmd = pmd_offset(pud, addr);
 
+	for (; addr < end; addr = ALIGN_DOWN(addr, PMD_SIZE) + PMD_SIZE, pmd++) {
 		if (pmd_none(pmdp_get(pmd)) || !table_unused(r, addr, PMD_SIZE))
 			continue;
 		assert(!pmd_leaf(pmdp_get(pmd)));
@@ -346,6 +335,16 @@ void free_pgtables(struct mmu_gather *g, vaddr_t start, vaddr_t end, vaddr_t flo
 	if (!ceiling || ceiling >= TASK_SIZE)
 		r.ceiling = (vaddr_t)KERNEL_PGD_BOUNDARY << PGDIR_SHIFT;
 	debug_assert(floor <= start && start < end && end <= r.ceiling);
+	/* Most are short, and the table above stays: one entry to look at. */
+	if (((start ^ (end - 1)) < PMD_SIZE) && !table_unused(&r, start, PUD_SIZE)) {
+		pmd_t *pmd = table_unused(&r, start, PMD_SIZE) ? pmd_find(g->mm, start) : NULL;
+
+		if (pmd && !pmd_none(pmdp_get(pmd))) {
+			assert(!pmd_leaf(pmdp_get(pmd)));
+			detach_table(&r, &pmd->pmd);
+		}
+		return;
+	}
 	for (vaddr_t addr = start; addr < end; addr = pgd_addr_end(addr, end)) {
 		pgd_t *pgd = g->mm->pgd + pgd_index(addr);
 
@@ -361,9 +360,13 @@ void free_pgtables(struct mmu_gather *g, vaddr_t start, vaddr_t end, vaddr_t flo
 void free_vma_tables(struct mmu_gather *g, const struct vm_area_struct *list, vaddr_t floor,
 		     vaddr_t ceiling)
 {
-	for (const struct vm_area_struct *vma = list; vma; vma = vma->next)
-		free_pgtables(g, vma->start, vma->end, floor,
+	for (const struct vm_area_struct *first = list, *vma = list; vma; first = vma = vma->next) {
+		/* Neighbours in one pass: nothing that stays is between them. */
+		while (vma->next && vma->next->start - vma->end < PMD_SIZE)
+			vma = vma->next;
+		free_pgtables(g, first->start, vma->end, floor,
 			      vma->next ? vma->next->start : ceiling);
+	}
 }
 
 /* --- the root ---- */

@@ -128,11 +128,11 @@ struct pt_walk {
 	pud_t *pud;
 	pmd_t *pmd;
 };
-bool pt_walk_next(struct pt_walk *w);
+bool pt_walk_next(struct pt_walk *w); /* needs end < limit */
 #define for_each_pt_range(w, space, from, to)                                          \
 	for ((w)->mm = (space), (w)->end = (from), (w)->limit = (to), (w)->pud = NULL, \
 	    (w)->pmd = NULL;                                                           \
-	     pt_walk_next(w);)
+	     (w)->end < (w)->limit && pt_walk_next(w);)
 
 /* --- entries --------------------------------------------------------------------------------- */
 extern const pteval_t protection_map[16];
