@@ -270,10 +270,9 @@ int fpu_restore_from_user(struct fpu_state *s, const void __user *fpstate)
 		fpu_reset(s);
 		return 0;
 	}
-	memset(&new_, 0, sizeof(new_));
-	if (copy_from_user(&new_.fx, fpstate, FXSAVE_SIZE))
+	if (copy_from_user(&sw, (const char __user *)fpstate + offsetof(struct fxsave_area, sw),
+			   sizeof(sw)))
 		return -EFAULT;
-	sw = new_.fx.sw;
 	err = frame_size(fpstate, &sw, &size);
 	if (err)
 		return err;
@@ -282,6 +281,7 @@ int fpu_restore_from_user(struct fpu_state *s, const void __user *fpstate)
 		return -EINVAL;
 	if (copy_from_user(&new_, fpstate, size))
 		return -EFAULT;
+	memset((char *)&new_ + size, 0, sizeof(new_) - size);
 	err = check_state(&new_, size);
 	if (err)
 		return err;
