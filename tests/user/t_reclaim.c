@@ -60,6 +60,8 @@ static void take_memory_but(size_t bytes)
 	size_t there = (size_t)number("/proc/meminfo", "MemAvailable:") << 10;
 	char *p;
 
+	if (!ut_octavo())
+		SKIP("not yet seen to end on Linux");
 	REQUIRE(there > bytes);
 	p = ut_map(there - bytes);
 	if (mlock(p, there - bytes))
