@@ -19,7 +19,8 @@
  *	   │                   ├─ read .................... fault_file_read    and 15 around it
  *	   │                   ├─ write, private .......... fault_file_cow     a copy of the page
  *	   │                   └─ write, shared ........... fault_shared_write the page, dirty
- *	   ├─ pte not present ............................. fault_swap_in      read, or in the cache
+ *	   ├─ pte not present, being migrated ............. fault_migrating    wait for its new place
+ *	   ├─ pte not present, else ....................... fault_swap_in      read, or in the cache
  *	   └─ pte present ┬─ write, read-only pte ┬─ zero . fault_zero_cow     a page of zeroes
  *	                  │                       ├─ shared fault_shared_mkwrite
  *	                  │                       ├─ ours . fault_cow_reuse    just writable
@@ -296,7 +297,7 @@ static vm_fault_t fault_in_vma(struct fault *f)
 	if (pte_none(f->orig))
 		return fault_none(f);
 	if (unlikely(!pte_present(f->orig)))
-		return fault_swap_in(f);
+		return pte_is_migration(f->orig) ? fault_migrating(f) : fault_swap_in(f);
 	/* mprotect has changed the vma and not yet the entries: it has mmap_lock. */
 	if (unlikely(pte_protnone(f->orig)) && !WARN_ON_ONCE(f->mmap_locked))
 		return again_with_mmap_lock(f);
@@ -407,14 +408,16 @@ static vm_fault_t page_in(struct fault *f)
 /* Does without locks what the fault could not do with them. VM_FAULT_RETRY: now go on. */
 static __noinline vm_fault_t fault_prepare_retry(struct fault *f)
 {
-	struct page *wait = f->again == AGAIN_WAIT_PAGE ? f->held : NULL;
 	vm_fault_t ret = VM_FAULT_RETRY;
 
 	count_event(FAULT_RETRY);
 	if (!f->first)
 		f->first = f->kind;
-	if (wait) {
-		wait_on_page_locked(wait);
+	if (f->again == AGAIN_WAIT_PAGE) {
+		wait_on_page_locked(f->held);
+	} else if (f->again == AGAIN_MIGRATED) {
+		put_and_wait_on_page_locked(f->held);
+		f->held = NULL;
 	} else {
 		drop_held(f);
 		if (f->again == AGAIN_PAGE_IN)

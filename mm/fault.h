@@ -30,7 +30,8 @@
 	X(ZERO_COW, "zero_cow")                        \
 	X(COW_REUSE, "cow_reuse")                      \
 	X(COW_COPY, "cow_copy")                        \
-	X(SPURIOUS, "spurious")
+	X(SPURIOUS, "spurious")                        \
+	X(MIGRATING, "migrating")
 #define X(id, name) FAULT_KIND_##id,
 enum fault_kind { FAULT_KINDS(X) NR_FAULT_KINDS };
 #undef X

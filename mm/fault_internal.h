@@ -16,6 +16,7 @@ enum fault_again {
 	AGAIN_PAGE_IN,   /* bring page `index` of `file` into the cache */
 	AGAIN_SWAP_IN,   /* bring the page of entry `swap` into the swap cache */
 	AGAIN_WAIT_PAGE, /* wait for the lock of `held` */
+	AGAIN_MIGRATED,  /* the same, without holding it */
 };
 
 struct fault {
@@ -125,3 +126,4 @@ vm_fault_t fault_shared_mkwrite(struct fault *f, struct page *page);
 /* fault_swap.c: the entry says where the page lies; and what is to be done then without locks. */
 vm_fault_t fault_swap_in(struct fault *f);
 vm_fault_t fault_swap_read(struct fault *f);
+vm_fault_t fault_migrating(struct fault *f);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults on swapped pages: the case fault_swap_in of fault.c's picture.
+ * Faults on pages that are elsewhere: the cases fault_swap_in and fault_migrating of fault.c's picture.
  *
  *	not in the cache ......... read it with no lock held (fault_swap_read), and start again
  *	in the cache, locked ..... wait for the lock with no lock held, and start again
@@ -87,5 +87,24 @@ fault_case fault_swap_in(struct fault *f)
 	drop_held(f);
 	f->held = page;
 	f->again = AGAIN_WAIT_PAGE;
+	return VM_FAULT_RETRY;
+}
+
+/* The page is locked until the entry has become a pte again. The reference that is needed to wait must
+ * not last: it would keep the page from being moved. While it is copied there is none to be had. */
+fault_case fault_migrating(struct fault *f)
+{
+	struct page *page = pte_migration_page(f->orig);
+
+	f->kind = FAULT_KIND_MIGRATING;
+	drop_held(f);
+	f->again = AGAIN_NOW;
+	if (!lock_same_pte(f))
+		return VM_FAULT_RETRY;
+	if (get_page_unless_zero(page)) {
+		f->held = page;
+		f->again = AGAIN_MIGRATED;
+	}
+	unlock_table(f);
 	return VM_FAULT_RETRY;
 }

@@ -44,17 +44,17 @@ struct copy_state {
 	bool protected; /* the parent lost write rights: flush */
 };
 
-/* One more space names the slot; so the page is neither's alone. */
-static int copy_swap(struct copy_state *s, pte_t *dst, pte_t *src)
+/* One more space names the slot, or waits for the page's new place; so the page is neither's alone. */
+static int copy_absent(struct copy_state *s, pte_t *dst, pte_t *src)
 {
-	pte_t e = __pte(ptep_get(src).pte & ~_PTE_SWP_EXCLUSIVE);
-	int err = swap_duplicate(pte_to_swp(e));
+	pte_t e = __pte(ptep_get(src).pte & ~(_PTE_SWP_EXCLUSIVE | _PTE_SWP_WRITE));
+	int err = pte_is_migration(e) ? 0 : swap_duplicate(pte_to_swp(e));
 
 	if (err)
 		return err;
 	set_pte(src, e);
-	set_pte(dst, e);
-	s->copied[MM_SWAP]++;
+	set_pte(dst, __pte(e.pte & ~_PTE_SWP_LOCKED)); /* as mlock(2) says */
+	s->copied[pte_counter(e)]++;
 	return 0;
 }
 
@@ -65,7 +65,7 @@ static int copy_pte(struct copy_state *s, pte_t *dst, pte_t *src)
 	struct page *page;
 
 	if (unlikely(!pte_present(e)))
-		return copy_swap(s, dst, src);
+		return copy_absent(s, dst, src);
 	page = pte_page(e);
 	if (s->private && pte_write(e)) {
 		ptep_set_wrprotect(src);

@@ -70,6 +70,8 @@ void reserve_highatomic_locked(struct zone *z, const struct page *p, unsigned in
 /* Gives such pageblocks of one zone back to type mt; takes zone->lock. False: there were none. */
 bool unreserve_highatomic(unsigned int mt);
 
+/* A single page that was taken from the buddy becomes one in use, with a reference (compaction.c). */
+struct page *prep_taken_page(struct page *p);
 void bad_page(const struct page *p, const char *what) __noreturn;
 
 static inline unsigned int gfp_migratetype(gfp_t gfp)

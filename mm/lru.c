@@ -279,6 +279,18 @@ bool lru_isolate(struct page *p)
 	return got;
 }
 
+/* PG_lru, seen under the lock, keeps the frame from becoming something else. */
+bool lru_isolate_listed(struct page *p)
+{
+	struct lruvec *v = page_lruvec(p);
+
+	guard_spin(&v->lock);
+	if (!PageLRU(p) || !get_page_unless_zero(p))
+		return false;
+	isolate_locked(v, p);
+	return true;
+}
+
 unsigned int lru_isolate_tail(struct zone *z, enum lru_kind kind, unsigned int nr_scan,
 			      struct page **pages, unsigned int n, unsigned int *scanned)
 {

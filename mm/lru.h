@@ -66,6 +66,8 @@ static inline void lru_add(struct page *p)
 /* Takes a referenced page off its list (or out of a batch), with a reference of the isolation's own:
  * nobody else changes its place until lru_putback(). False: it is on none, or another has it. */
 bool lru_isolate(struct page *p) __must_check;
+/* The same for any page frame of a zone, of which nothing is known: if it is on a list. */
+bool lru_isolate_listed(struct page *p) __must_check;
 /* To the list that its flags now name (PG_mlocked: unevictable); drops the isolation's reference. */
 void lru_putback(struct page *p);
 void lru_putback_pages(struct page **pages, unsigned int n);

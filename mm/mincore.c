@@ -40,9 +40,9 @@ static u8 residency(pte_t e)
 	struct page *page;
 	bool uptodate;
 
-	if (pte_present(e) || pte_none(e))
-		return pte_present(e);
-	page = pte_is_swap(e) ? swap_cache_get(pte_to_swp(e)) : NULL;
+	if (!pte_is_swap(e))
+		return !pte_none(e);
+	page = swap_cache_get(pte_to_swp(e));
 	if (!page)
 		return ELSEWHERE;
 	uptodate = PageUptodate(page);

@@ -12,7 +12,8 @@
  * Locking: the lock of the table that maps the page; for the count that of the list. What a vma has is
  * counted under mmap_lock for writing, before the flag goes and after it comes; faults in a VM_LOCKED vma
  * hold mmap_lock. So no pte counts twice, or back without having counted. (Truncation holds neither, but
- * its pages are going.)
+ * its pages are going.) Migration makes a pte count back, notes that in its entry, and counts again; what
+ * happens to the vma meanwhile changes the note.
  */
 #include <mm/lru.h>
 #include <mm/pgtable.h>
@@ -51,6 +52,9 @@ void mlock_vma_pages(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, boo
 
 			if (page)
 				(lock ? mlock_page : munlock_page)(page);
+			else if (pte_is_migration(e))
+				set_pte(pte, __pte(lock ? e.pte | _PTE_SWP_LOCKED :
+							  e.pte & ~_PTE_SWP_LOCKED));
 		}
 		spin_unlock(ptl);
 		cond_resched();

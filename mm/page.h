@@ -264,5 +264,7 @@ static inline __must_check bool trylock_page(struct page *p)
 }
 void unlock_page(struct page *p);
 void wait_on_page_locked(struct page *p);
+/* Waits for the next unlock, and drops the caller's reference before it sleeps. */
+void put_and_wait_on_page_locked(struct page *p);
 void wait_on_page_writeback(struct page *p);
 void end_page_writeback(struct page *p);

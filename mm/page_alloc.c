@@ -31,6 +31,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/timer.h>
+#include <mm/compaction.h>
 #include <mm/init.h>
 #include <mm/internal.h>
 #include <mm/oom.h>
@@ -234,6 +235,11 @@ static struct page *prep_block(struct page *p, unsigned int order, gfp_t gfp)
 	page_owner_set(page_to_pfn(p), gfp, order);
 	count_events(PGALLOC_DMA + page_zonenum(p), 1UL << order);
 	return p;
+}
+
+struct page *prep_taken_page(struct page *p)
+{
+	return prep_block(p, 0, GFP_HIGHUSER_MOVABLE);
 }
 
 static void __noinline check_freed_page(struct page *p, struct lru_run *lru)
@@ -525,11 +531,15 @@ static struct page *alloc_may_oom(gfp_t gfp, unsigned int order, bool *again)
 	return p;
 }
 
-/* One round. What it freed may lie on the list of some CPU, or be set aside. */
+/* One round; for a block first without it. What it freed may lie on the list of some CPU, or be set aside. */
 static struct page *alloc_reclaim(gfp_t gfp, unsigned int order, bool *progress)
 {
-	struct page *p;
+	struct page *p = NULL;
 
+	if (order && try_to_compact(gfp, order))
+		p = alloc_from_zones(gfp, order, slow_alloc_flags(gfp, order));
+	if (p)
+		return p;
 	*progress = reclaim_pages(gfp, order);
 	p = alloc_from_zones(gfp, order, slow_alloc_flags(gfp, order));
 	if (p)

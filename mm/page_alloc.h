@@ -56,6 +56,10 @@ struct zone {
 	unsigned long managed;       /* (z) what the buddy was given */
 	unsigned long next_deferred; /* (z) no deferred section of this zone lies below */
 	unsigned long nr_deferred;   /* (z) sections */
+	/* Hints of compaction.c, without a lock. */
+	pfn_t compact_migrate, compact_free; /* where its scanners go on; 0: at the ends */
+	unsigned int compact_order_failed; /* 0, or the least order for which it failed lately ... */
+	unsigned int compact_shift, compact_skipped; /* ... so that it skips 2^shift requests */
 };
 /* (z) zone->lock (c) constant after boot */
 

@@ -112,6 +112,23 @@ void wait_on_page_locked(struct page *p)
 		page_wait_bit(p, PG_locked, false, THREAD_UNINTERRUPTIBLE);
 }
 
+void put_and_wait_on_page_locked(struct page *p)
+{
+	struct page_wait wait = {.page = p};
+	bool locked;
+
+	might_sleep();
+	wait_entry_init(&wait.entry, false);
+	wait.entry.func = page_wake_func;
+	prepare_to_wait(page_queue(p), &wait.entry, THREAD_UNINTERRUPTIBLE);
+	SetPageWaiters(p);
+	locked = PageLocked(p);
+	put_page(p); /* who has it locked has another */
+	if (locked)
+		schedule();
+	finish_wait(page_queue(p), &wait.entry);
+}
+
 void wait_on_page_writeback(struct page *p)
 {
 	might_sleep();

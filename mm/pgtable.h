@@ -12,6 +12,7 @@
 #include <kernel/x86/uaccess.h>
 #include <mm/mm.h>
 #include <mm/page.h>
+#include <mm/swapops.h>
 
 struct mmu_gather;
 
@@ -159,6 +160,13 @@ static inline pte_t zero_pte(unsigned long vm_flags)
 static inline struct page *pte_page(pte_t e)
 {
 	return pte_special(e) ? NULL : pfn_to_page(pte_pfn(e));
+}
+/* As what a non-empty entry of a user's table counts; not for the zero page's. Table lock held. */
+static inline enum mm_counter pte_counter(pte_t e)
+{
+	if (pte_present(e))
+		return page_counter(pte_page(e));
+	return pte_is_migration(e) ? page_counter(pte_migration_page(e)) : MM_SWAP;
 }
 static inline bool pte_same(pte_t a, pte_t b)
 {

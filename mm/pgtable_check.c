@@ -79,10 +79,16 @@ static void check_rights(struct check *c, vaddr_t addr, pte_t e, const struct pa
 		BROKEN(c, addr, pte_val(e), "a private page is writable but not exclusive");
 }
 
-static void check_swap(struct check *c, vaddr_t addr, pte_t e)
+static void check_absent(struct check *c, vaddr_t addr, pte_t e)
 {
-	unsigned int n = swap_count(pte_to_swp(e));
+	unsigned int n;
 
+	if (pte_is_migration(e)) {
+		if (!PageLocked(pte_migration_page(e)))
+			BROKEN(c, addr, pte_val(e), "waits for a page that nobody migrates");
+		return;
+	}
+	n = swap_count(pte_to_swp(e));
 	if (!pte_is_swap(e) || !n)
 		BROKEN(c, addr, pte_val(e), "names no slot that is in use");
 	if (!c->vma->anon_vma)
@@ -106,8 +112,8 @@ static void check_pte(struct check *c, vaddr_t addr, pte_t e, long *count)
 	if (!find_next_vma(c, addr))
 		BROKEN(c, addr, pte_val(e), "outside of all vmas");
 	if (!pte_present(e)) {
-		check_swap(c, addr, e);
-		count[MM_SWAP]++;
+		check_absent(c, addr, e);
+		count[pte_counter(e)]++;
 		return;
 	}
 	page = pte_page(e);

@@ -470,18 +470,14 @@ static bool walk_anon_index(struct page *page, struct anon_vma *av, u64 index, r
 	return true;
 }
 
-static bool rmap_walk_anon(struct page *page, rmap_fn fn, void *arg)
+bool rmap_walk_anon(struct page *page, struct anon_vma *av, rmap_fn fn, void *arg)
 {
-	struct anon_vma *av = page_get_anon_vma(page);
 	bool go_on = true;
 
-	if (!av)
-		return true;
 	anon_vma_lock_read(av);
 	for (u64 alias = 0; go_on && alias < ANON_INDEX_ALIASES; alias++)
 		go_on = walk_anon_index(page, av, alias << 32 | page->index, fn, arg);
 	anon_vma_unlock_read(av);
-	put_anon_vma(av);
 	return go_on;
 }
 
@@ -508,8 +504,18 @@ static bool rmap_walk_file(struct page *page, rmap_fn fn, void *arg)
 
 bool rmap_walk(struct page *page, rmap_fn fn, void *arg)
 {
+	struct anon_vma *av;
+	bool go_on = true;
+
 	debug_assert(PageLocked(page));
-	return PageAnon(page) ? rmap_walk_anon(page, fn, arg) : rmap_walk_file(page, fn, arg);
+	if (!PageAnon(page))
+		return rmap_walk_file(page, fn, arg);
+	av = page_get_anon_vma(page);
+	if (av) {
+		go_on = rmap_walk_anon(page, av, fn, arg);
+		put_anon_vma(av);
+	}
+	return go_on;
 }
 
 static bool count_pte(struct page *page, struct vm_area_struct *vma, vaddr_t addr, void *arg)

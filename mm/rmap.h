@@ -128,6 +128,8 @@ void page_move_anon_rmap(struct page *page, struct vm_area_struct *vma);
 typedef bool (*rmap_fn)(struct page *page, struct vm_area_struct *vma, vaddr_t addr, void *arg);
 /* Page lock held. Sleeps. False if fn ended it. */
 bool rmap_walk(struct page *page, rmap_fn fn, void *arg);
+/* The same for an anonymous page that may not be mapped just now: av is its, with a reference. */
+bool rmap_walk_anon(struct page *page, struct anon_vma *av, rmap_fn fn, void *arg);
 /* Where vma maps (or would map) the page; -EFAULT as a number if outside. */
 vaddr_t page_address_in_vma(const struct page *page, const struct vm_area_struct *vma);
 /* The pte of addr if it maps this very page: locked, else NULL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A swap area, for mm/swap*.c alone.
+ * A swap area, for mm/swap*.c and migrate.c alone.
  */
 #pragma once
 

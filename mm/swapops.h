@@ -2,12 +2,13 @@
 /*
  * What a pte holds that is neither empty nor present: where the page is instead.
  *
- *	63          44 43        28+12                12 11     6   5   4   3   2   1   0
- *	+-------------+--------+------------------------+--------+---+---+---+---+---+---+
- *	| 0           | area   | slot                   | 0      | W | M | E | S | 0 | P |
- *	+-------------+--------+------------------------+--------+---+---+---+---+---+---+
+ *	63          44 43        28+12            12   9   8   7   6   5   4   3   2   1   0
+ *	+-------------+--------+--------------------+---+---+---+---+---+---+---+---+---+---+
+ *	| 0           | area   | slot               | L | 0 | Y | D | W | M | E | S | 0 | P |
+ *	+-------------+--------+--------------------+---+---+---+---+---+---+---+---+---+---+
  *	P = 0 (and bit 8, PROTNONE, is 0); S soft-dirty; E the page was this space's alone;
- *	M it is being migrated: bits 12..43 are its pfn, and W says that the pte was writable.
+ *	M it is being migrated (mm/migrate.c): bits 12..43 are its pfn, and W, D, Y and L say that the
+ *	pte was writable, dirty, young, and counted as locked (mm/mlock_pages.c).
  *
  * Slot 0 of an area is its header, so that no entry of a swapped page is 0.
  */
@@ -29,6 +30,9 @@ typedef struct {
 #define _PTE_SWP_EXCLUSIVE  0x008UL
 #define _PTE_SWP_MIGRATION  0x010UL
 #define _PTE_SWP_WRITE      0x020UL
+#define _PTE_SWP_DIRTY      0x040UL
+#define _PTE_SWP_YOUNG      0x080UL
+#define _PTE_SWP_LOCKED     0x200UL
 
 static inline swp_entry_t swp_entry(unsigned int area, u32 slot)
 {
@@ -64,7 +68,7 @@ static inline struct page *pte_migration_page(pte_t e)
 {
 	return pfn_to_page((pfn_t)(e.pte & PTE_PFN_MASK) >> PAGE_SHIFT);
 }
-/* flags: any of the four above but MIGRATION */
+/* flags: any of those above but MIGRATION */
 static inline pte_t migration_pte(const struct page *p, pteval_t flags)
 {
 	return __pte((pteval_t)page_to_pfn(p) << PAGE_SHIFT | _PTE_SWP_MIGRATION | flags);

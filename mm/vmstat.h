@@ -65,6 +65,14 @@
 	X(PAGEOUTRUN, "pageoutrun")                                  \
 	X(PGROTATED, "pgrotated")                                    \
 	X(OOM_KILL, "oom_kill")                                      \
+	X(PGMIGRATE_SUCCESS, "pgmigrate_success")                    \
+	X(PGMIGRATE_FAIL, "pgmigrate_fail")                          \
+	X(COMPACT_MIGRATE_SCANNED, "compact_migrate_scanned")        \
+	X(COMPACT_FREE_SCANNED, "compact_free_scanned")              \
+	X(COMPACT_ISOLATED, "compact_isolated")                      \
+	X(COMPACT_STALL, "compact_stall")                            \
+	X(COMPACT_FAIL, "compact_fail")                              \
+	X(COMPACT_SUCCESS, "compact_success")                        \
 	X(UNEVICTABLE_PGCULLED, "unevictable_pgs_culled")            \
 	X(UNEVICTABLE_PGRESCUED, "unevictable_pgs_rescued")          \
 	X(UNEVICTABLE_PGMLOCKED, "unevictable_pgs_mlocked")          \

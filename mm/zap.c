@@ -64,12 +64,17 @@ struct zap_state {
 	vaddr_t first, last; /* cleared entries; first > last: none */
 };
 
-/* No TLB knows such an entry. */
-static void zap_swap(struct zap_state *z, pte_t *pte, pte_t e)
+/* A swap or migration entry: no TLB knows it. The former is a private page's. */
+static void zap_absent(struct zap_state *z, pte_t *pte, pte_t e)
 {
+	bool migrating = pte_is_migration(e);
+
+	if (!z->even_cows && (!migrating || PageAnon(pte_migration_page(e))))
+		return;
 	set_pte(pte, __pte(0));
-	z->counts.gone[MM_SWAP]++;
-	swap_free_page(pte_to_swp(e));
+	z->counts.gone[pte_counter(e)]++;
+	if (!migrating)
+		swap_free_page(pte_to_swp(e));
 }
 
 /* The non-empty pte e. True: the gather is full. */
@@ -80,8 +85,7 @@ static __always_inline bool zap_pte(struct zap_state *z, pte_t *pte, pte_t e, va
 	bool late;
 
 	if (unlikely(!pte_present(e))) {
-		if (z->even_cows) /* it is a private page's */
-			zap_swap(z, pte, e);
+		zap_absent(z, pte, e);
 		return false;
 	}
 	page = pte_page(e);
@@ -206,7 +210,7 @@ static void protect_pte(struct protect_state *s, pte_t *pte)
 	do {
 		e = ptep_get(pte);
 		if (!pte_present(e))
-			return; /* none, or a swap entry, which has no rights */
+			return; /* none, or an entry that gets its rights with its page, from the vma */
 		n = new_rights(s, e);
 		if (pte_same(e, n))
 			return;
@@ -305,7 +309,7 @@ static void move_ptes(pmd_t *old_pmd, vaddr_t old, pmd_t *new_pmd, vaddr_t new_,
 			pte_present(e) ? pte_mksoft_dirty(e) : __pte(e.pte | _PTE_SWP_SOFT_DIRTY));
 		if (from == to || (pte_present(e) && !pte_page(e)))
 			continue;
-		kind = pte_present(e) ? page_counter(pte_page(e)) : MM_SWAP;
+		kind = pte_counter(e);
 		table_count_add(from, kind, -1);
 		table_count_add(to, kind, 1);
 	}

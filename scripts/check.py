@@ -18,8 +18,9 @@ ROOT = deps.ROOT
 CLANG_FORMAT_MAJOR = "14"
 # Lines of code: neither blank nor only comment. The rest was meant to stay within 25,000; the screen
 # and the keyboard, System V memory, capabilities, all that programs read under /proc, and several
-# processors are the rest. mm was meant to stay within 12,000: swap, its policies and the trace are the rest.
-BUDGETS = [("mm", ["mm"], 13400), ("rest of the kernel", ["boot", "kernel", "fs", "drivers"], 31500)]
+# processors are the rest. mm was meant to stay within 12,000: swap, its policies, migration, compaction and
+# the trace are the rest.
+BUDGETS = [("mm", ["mm"], 13900), ("rest of the kernel", ["boot", "kernel", "fs", "drivers"], 31500)]
 
 
 def c_files():

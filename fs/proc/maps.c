@@ -163,6 +163,9 @@ static void count_pte(struct mem_size *s, pte_t e, bool locked)
 
 		if (page)
 			count_page(s, page, PAGE_SIZE, pte_young(e), pte_dirty(e), locked);
+	} else if (pte_is_migration(e)) {
+		count_page(s, pte_migration_page(e), PAGE_SIZE, e.pte & _PTE_SWP_YOUNG,
+			   e.pte & _PTE_SWP_DIRTY, locked);
 	} else if (pte_is_swap(e)) {
 		s->swap += PAGE_SIZE;
 		s->swap_pss += (PAGE_SIZE << PSS_SHIFT) / max(swap_count(pte_to_swp(e)), 1u);
@@ -356,7 +359,7 @@ static u64 pagemap_pte(pte_t e, bool show_pfn)
 		v = pagemap_page(pte_page(e), pte_pfn(e), show_pfn);
 		if (pte_soft_dirty(e))
 			v |= PM_SOFT_DIRTY;
-	} else if (pte_is_swap(e)) {
+	} else if (!pte_none(e)) { /* for one that is being migrated: its frame, as on Linux */
 		swp_entry_t swp = pte_to_swp(e);
 
 		v = PM_SWAP | (e.pte & _PTE_SWP_SOFT_DIRTY ? PM_SOFT_DIRTY : 0);
@@ -478,8 +481,8 @@ static void clear_soft_dirty(pte_t *pte)
 
 	if (pte_present(e))
 		ptep_clear_flags(pte, _PAGE_RW | _PAGE_SOFT_DIRTY);
-	else if (pte_is_swap(e))
-		set_pte(pte, __pte(e.pte & ~_PTE_SWP_SOFT_DIRTY));
+	else if (!pte_none(e))
+		set_pte(pte, __pte(e.pte & ~(_PTE_SWP_SOFT_DIRTY | _PTE_SWP_WRITE)));
 }
 
 static void clear_table_refs(const struct pt_walk *w, enum clear_refs what)

@@ -15,6 +15,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/shm.h>
 #include <kernel/utsname.h>
+#include <mm/compaction.h>
 #include <mm/oom.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
@@ -173,7 +174,7 @@ static int compact_memory_store(struct proc_inode *pi __unused, char *text)
 
 	if (parse_long(text, 1, 1, &v))
 		return -EINVAL;
-	drain_all_pages();
+	compact_memory();
 	return 0;
 }
 
@@ -225,6 +226,7 @@ static const struct proc_entry vm_entries[] = {
 	INT_ENTRY("admin_reserve_kbytes", sysctl_admin_reserve_kbytes, 0, INT64_MAX, NULL),
 	PROC_WO("compact_memory", compact_memory_store),
 	PROC_WO("drop_caches", drop_caches_store),
+	INT_ENTRY("extfrag_threshold", sysctl_extfrag_threshold, 0, 1000, NULL),
 	PROC_RW("lowmem_reserve_ratio", reserve_ratio_show, reserve_ratio_store),
 	INT_ENTRY("max_map_count", sysctl_max_map_count, 0, INT32_MAX, NULL),
 	INT_ENTRY("min_free_kbytes", sysctl_min_free_kbytes, 0, INT32_MAX, setup_per_zone_wmarks),

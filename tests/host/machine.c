@@ -11,6 +11,7 @@
 #include <drivers/block/block.h>
 #include <kernel/lib/bug.h>
 #include <kernel/sched/sched.h>
+#include <mm/compaction.h>
 #include <mm/init.h>
 #include <mm/internal.h>
 #include <mm/memblock.h>
@@ -34,6 +35,11 @@ __weak unsigned long drop_clean_cache(void)
 __weak unsigned long reclaim_pages(gfp_t gfp __unused, unsigned int order __unused)
 {
 	return slab_shrink(100);
+}
+
+__weak bool try_to_compact(gfp_t gfp __unused, unsigned int order __unused)
+{
+	return false;
 }
 
 __weak unsigned long zone_reclaimable_pages(const struct zone *z __unused)

@@ -84,6 +84,12 @@ void unlock_page(struct page *p)
 	assert(PageLocked(p));
 	ClearPageLocked(p);
 }
+void put_and_wait_on_page_locked(struct page *p)
+{
+	debug_assert(!PageLocked(p));
+	put_page(p);
+}
+
 void wait_on_page_locked(struct page *p)
 {
 	assert(!PageLocked(p));
@@ -139,6 +145,11 @@ bool try_to_free_swap(struct page *page __unused)
 }
 
 vm_fault_t fault_swap_in(struct fault *f __unused)
+{
+	abort();
+}
+
+vm_fault_t fault_migrating(struct fault *f __unused)
 {
 	abort();
 }
