@@ -9,12 +9,12 @@
 
 #define RW     (PROT_READ | PROT_WRITE)
 #define EACH   64u /* pages of a kind, which stay; between two of them a piece of others ... */
-#define PIECE  32u
 #define STEPS  8u /* ... that are dropped in so many steps, so that there is somewhere to move to */
-#define N      (EACH * PIECE)
-#define MEM_OF (N * PAGE >> 20)
+#define MEM_OF 8u
 
 static char *filler;
+static size_t
+	piece; /* pages: the kept ones lie all over a half of what is free, not just at one end */
 
 static void compact(void)
 {
@@ -27,21 +27,25 @@ static void compact(void)
 /* Makes kept pages, a few at a time, between those that will go. */
 static void lay_out(char **kept, unsigned kinds)
 {
-	filler = ut_map(N * PAGE);
+	long half = sysconf(_SC_AVPHYS_PAGES) / 2;
+
+	piece = (size_t)half / EACH / STEPS * STEPS;
+	filler = ut_map(EACH * piece * PAGE);
+	OK(madvise(filler, EACH * piece * PAGE, MADV_DONTFORK)); /* or children would keep it */
 	for (unsigned i = 0; i < EACH; i++) {
 		for (unsigned k = 0; k < kinds; k++)
 			memset(kept[k] + i * PAGE, (int)(i + k), PAGE);
-		memset(filler + i * PIECE * PAGE, 1, PIECE * PAGE);
+		memset(filler + i * piece * PAGE, 1, piece * PAGE);
 	}
 }
 
 /* A few pages of each piece go. */
 static void step(unsigned n)
 {
-	size_t some = PIECE / STEPS * PAGE;
+	size_t some = piece / STEPS * PAGE;
 
 	for (unsigned i = 0; i < EACH; i++)
-		OK(madvise(filler + i * PIECE * PAGE + n * some, some, MADV_DONTNEED));
+		OK(madvise(filler + i * piece * PAGE + n * some, some, MADV_DONTNEED));
 	compact();
 }
 
