@@ -93,24 +93,24 @@ void mapping_init(struct address_space *m, const struct address_space_operations
 
 /* --- looking up ---- */
 
-static struct page *lookup_locked(struct address_space *m, u64 index)
+/* A page with a reference, a value, or NULL. */
+static void *find_get_entry(struct address_space *m, u64 index)
 {
-	void *entry = radix_lookup(&m->pages, index);
+	void *entry;
 
-	assert_spin_held(&m->tree_lock);
-	return radix_is_value(entry) ? NULL : entry;
+	spin_lock(&m->tree_lock);
+	entry = radix_lookup(&m->pages, index);
+	if (entry && !radix_is_value(entry))
+		get_page(entry);
+	spin_unlock(&m->tree_lock);
+	return entry;
 }
 
 struct page *find_get_page(struct address_space *m, u64 index)
 {
-	struct page *page;
+	void *entry = find_get_entry(m, index);
 
-	spin_lock(&m->tree_lock);
-	page = lookup_locked(m, index);
-	if (page)
-		get_page(page);
-	spin_unlock(&m->tree_lock);
-	return page;
+	return radix_is_value(entry) ? NULL : entry;
 }
 
 static bool page_is_at(const struct page *page, struct address_space *m, u64 index)
@@ -118,21 +118,31 @@ static bool page_is_at(const struct page *page, struct address_space *m, u64 ind
 	return page_mapping(page) == m && page->index == (u32)index;
 }
 
-static int swap_in(struct address_space *m, u64 index, bool *major)
+/* What the tree holds, as find_get_entry(), but for values: there is nothing, or it comes back first.
+ * Another may have brought it back: so one that has gone is looked for again. ERR_PTR(-ENOMEM, -EIO). */
+static struct page *find_swap_page(struct address_space *m, u64 index, bool *major)
 {
-	return m->shmem ? shmem_swap_in(m, index, major) : -ENOENT;
+	for (;;) {
+		void *entry = find_get_entry(m, index);
+		int err;
+
+		if (!radix_is_value(entry))
+			return entry;
+		if (!m->shmem)
+			return NULL;
+		err = shmem_swap_in(m, index, major);
+		if (err && err != -ENOENT)
+			return ERR_PTR(err);
+	}
 }
 
 struct page *find_lock_page(struct address_space *m, u64 index)
 {
 	for (;;) {
-		struct page *page = find_get_page(m, index);
-		int err = page ? 0 : swap_in(m, index, NULL);
+		struct page *page = find_swap_page(m, index, NULL);
 
-		if (err)
-			return err == -ENOENT ? NULL : ERR_PTR(err);
-		if (!page)
-			continue;
+		if (IS_ERR_OR_NULL(page))
+			return page;
 		lock_page(page);
 		if (page_is_at(page, m, index))
 			return page;
@@ -483,16 +493,10 @@ static struct page *find_data_page(struct address_space *m, u64 index)
 struct page *filemap_get_page(struct address_space *m, u64 index, bool create, bool *major)
 {
 	for (;;) {
-		struct page *page = find_get_page(m, index);
-		int err;
+		struct page *page = find_swap_page(m, index, major);
 
-		if (page && PageUptodate(page))
+		if (IS_ERR(page) || (page && PageUptodate(page)))
 			return page;
-		err = page ? -ENOENT : swap_in(m, index, major);
-		if (!err)
-			continue;
-		if (err != -ENOENT)
-			return ERR_PTR(err);
 		if (!create && !(m->ops && m->ops->readpage)) {
 			if (page)
 				put_page(page);

@@ -470,12 +470,26 @@ static bool walk_anon_index(struct page *page, struct anon_vma *av, u64 index, r
 	return true;
 }
 
+/* Most pages are of a space that has not forked since: then there is but one vma to look at. */
+static struct vm_area_struct *only_vma(const struct anon_vma *av)
+{
+	const struct rb_node *n = av->tree.rb_node;
+
+	if (!n || n->rb_left || n->rb_right)
+		return NULL;
+	return rb_entry(n, struct anon_vma_chain, node.rb)->vma;
+}
+
 bool rmap_walk_anon(struct page *page, struct anon_vma *av, rmap_fn fn, void *arg)
 {
+	struct vm_area_struct *only;
 	bool go_on = true;
 
 	anon_vma_lock_read(av);
-	for (u64 alias = 0; go_on && alias < ANON_INDEX_ALIASES; alias++)
+	only = only_vma(av);
+	if (only && page_address_in_vma(page, only) != (vaddr_t)-EFAULT)
+		go_on = fn(page, only, page_address_in_vma(page, only), arg);
+	for (u64 alias = 0; !only && go_on && alias < ANON_INDEX_ALIASES; alias++)
 		go_on = walk_anon_index(page, av, alias << 32 | page->index, fn, arg);
 	anon_vma_unlock_read(av);
 	return go_on;

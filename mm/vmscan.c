@@ -97,7 +97,6 @@ static enum verdict unmap_page(struct page *page, struct scan *s, const struct r
 {
 	enum verdict v = PAGE_TAKE;
 	unsigned long vm_flags;
-	int refs;
 
 	if (PageWriteback(page)) {
 		if (!s->writeback) {
@@ -108,11 +107,11 @@ static enum verdict unmap_page(struct page *page, struct scan *s, const struct r
 	}
 	if (PageMlocked(page) || !PageUptodate(page))
 		return PAGE_KEEP; /* the former on the unevictable list */
-	refs = page_referenced(page, &vm_flags, b);
-	if (vm_flags & VM_LOCKED)
-		return PAGE_ACTIVATE;
-	if (pol)
-		v = pol->judge(page, refs, vm_flags);
+	if (pol) {
+		int refs = page_referenced(page, &vm_flags, b);
+
+		v = vm_flags & VM_LOCKED ? PAGE_ACTIVATE : pol->judge(page, refs, vm_flags);
+	}
 	if (v != PAGE_TAKE)
 		return v;
 	if (PageSwapBacked(page) && !PageSwapCache(page) &&
