@@ -84,15 +84,13 @@ static const char *trap_name(u64 vector)
 
 /* ---- page faults ---- */
 
-/* From the error code's bits, without a branch: this is the hot path. */
 static unsigned int fault_flags(u64 error)
 {
-	_Static_assert(FAULT_FLAG_USER == PF_ERR_USER && FAULT_FLAG_WRITE == PF_ERR_WRITE >> 1 &&
-			       FAULT_FLAG_INSTR == PF_ERR_INSTR >> 3 &&
-			       FAULT_FLAG_PRESENT == PF_ERR_PRESENT << 4,
-		       "fault_flags() shifts them");
-	return (unsigned int)((error & PF_ERR_USER) | (error & PF_ERR_WRITE) >> 1 |
-			      (error & PF_ERR_INSTR) >> 3 | (error & PF_ERR_PRESENT) << 4) |
+	_Static_assert(FAULT_FLAG_PRESENT == PF_ERR_PRESENT && FAULT_FLAG_WRITE == PF_ERR_WRITE &&
+			       FAULT_FLAG_USER == PF_ERR_USER && FAULT_FLAG_INSTR == PF_ERR_INSTR,
+		       "fault_flags() takes them as they are");
+	return ((unsigned int)error &
+		(PF_ERR_PRESENT | PF_ERR_WRITE | PF_ERR_USER | PF_ERR_INSTR)) |
 	       FAULT_FLAG_KILLABLE;
 }
 

@@ -248,14 +248,18 @@ static vm_fault_t again_with_mmap_lock(struct fault *f)
 	return VM_FAULT_RETRY;
 }
 
-/* What a write to private memory needs beforehand: the anon_vma that its pages will name. */
-static vm_fault_t prepare_anon(struct fault *f)
+/* What a write to private memory needs beforehand: the anon_vma that its pages will name. It may be a
+ * neighbour's. */
+static __noinline vm_fault_t prepare_anon(struct fault *f)
 {
-	if (likely(f->vma->anon_vma))
-		return VM_FAULT_DONE;
-	if (!f->mmap_locked) /* it may share its neighbours' */
+	int err;
+
+	if (!f->mmap_locked && !down_read_trylock(&f->mm->mmap_lock))
 		return again_with_mmap_lock(f);
-	return anon_vma_prepare(f->vma) ? VM_FAULT_OOM : VM_FAULT_DONE;
+	err = anon_vma_prepare(f->vma);
+	if (!f->mmap_locked)
+		up_read(&f->mm->mmap_lock);
+	return err ? VM_FAULT_OOM : VM_FAULT_DONE;
 }
 
 /* Sets table, pte and orig. */
@@ -263,12 +267,12 @@ static inline vm_fault_t find_pte(struct fault *f)
 {
 	pmd_t *pmd = pmd_find(f->mm, f->addr), e;
 
-	if (unlikely(!pmd || pmd_none(pmdp_get(pmd)))) {
+	if (unlikely(!pmd || (e = pmdp_get(pmd), pmd_none(e)))) {
 		pmd = pmd_alloc(f->mm, f->addr);
 		if (!pmd || pte_table_alloc(f->mm, pmd, 0))
 			return VM_FAULT_OOM;
+		e = pmdp_get(pmd);
 	}
-	e = pmdp_get(pmd);
 	if (WARN_ON_ONCE(pmd_leaf(e)))
 		return VM_FAULT_SIGBUS;
 	f->table = pmd_page(e);
@@ -284,7 +288,7 @@ static vm_fault_t fault_in_vma(struct fault *f)
 
 	if (unlikely(!access_allowed(f)))
 		return VM_FAULT_SIGSEGV_ACCERR;
-	if (fault_is_write(f) && !(f->vma->flags & VM_SHARED)) {
+	if (fault_is_write(f) && !(f->vma->flags & VM_SHARED) && unlikely(!f->vma->anon_vma)) {
 		ret = prepare_anon(f);
 		if (unlikely(ret != VM_FAULT_DONE))
 			return ret;
@@ -358,7 +362,7 @@ static fault_case fault_stack_growth(struct fault *f)
 }
 
 /* With mmap_lock no vma changes, so its lock is free of writers. */
-static vm_fault_t fault_with_mmap_lock(struct fault *f)
+static __noinline vm_fault_t fault_with_mmap_lock(struct fault *f)
 {
 	struct mm_struct *mm = f->mm;
 	vm_fault_t ret = VM_FAULT_SIGSEGV_MAPERR;

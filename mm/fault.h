@@ -7,11 +7,12 @@
 #include <kernel/lib/errno.h>
 #include <mm/mm.h>
 
-#define FAULT_FLAG_WRITE    0x01u
-#define FAULT_FLAG_INSTR    0x02u
+/* What the hardware says of it has the same bits in its error code. */
+#define FAULT_FLAG_PRESENT  0x01u /* the hardware saw a present entry */
+#define FAULT_FLAG_WRITE    0x02u
 #define FAULT_FLAG_USER     0x04u /* from user mode (else the kernel touched user memory) */
 #define FAULT_FLAG_REMOTE   0x08u /* for another space (mm_access) */
-#define FAULT_FLAG_PRESENT  0x10u /* the hardware saw a present entry */
+#define FAULT_FLAG_INSTR    0x10u
 #define FAULT_FLAG_KILLABLE 0x20u
 #define FAULT_FLAG_FORCE    0x40u /* whatever the vma allows (swapoff; with no other access) */
 

@@ -171,9 +171,9 @@ static void fault(const struct record *r)
 		 cases[kind].name);
 	printf("%10.6f %5u %14s %c%c %-15s %7s -> %-7s %7lu %s\n",
 	       (double)(r->time_ns - first_ns) / 1e9, r->pid, address, r->flags & 4 ? 'u' : 'k',
-	       r->flags & 1 ? 'w' :
-	       r->flags & 2 ? 'x' :
-			      'r',
+	       r->flags & 0x02 ? 'w' :
+	       r->flags & 0x10 ? 'x' :
+				 'r',
 	       name, frame(r->arg[1], from), frame(r->arg[2], to), cost,
 	       vma_name(r->pid, r->arg[3]));
 }
