@@ -125,8 +125,6 @@ def path_of(mount, dentry):
 def vma_kind(vma, mm=None):
     if num(vma["file"]):
         return file_name(vma["file"])
-    if num(vma["name"]):
-        return text(vma["name"])
     if mm is not None and num(vma["start"]) < num(mm["brk"]) and num(vma["end"]) > num(mm["start_brk"]):
         return "[heap]"
     if mm is not None and num(vma["start"]) <= num(mm["start_stack"]) < num(vma["end"]):
