@@ -339,6 +339,7 @@ int proc_smaps_rollup_show(struct seq_file *m, struct proc_inode *pi __unused)
 #define PM_PRESENT     BIT(63)
 #define PM_BATCH       (PAGE_SIZE / sizeof(u64)) /* words made under one hold of mmap_lock */
 #define PM_SWAP_OFFSET 5                         /* type in bits 0 to 4 */
+#define PM_MIGRATION   24 /* in the place of the area: the page moves, and is at the frame `offset` */
 
 static u64 pagemap_page(struct page *page, pfn_t pfn, bool show_pfn)
 {
@@ -359,11 +360,13 @@ static u64 pagemap_pte(pte_t e, bool show_pfn)
 		v = pagemap_page(pte_page(e), pte_pfn(e), show_pfn);
 		if (pte_soft_dirty(e))
 			v |= PM_SOFT_DIRTY;
-	} else if (!pte_none(e)) { /* for one that is being migrated: its frame, as on Linux */
+	} else if (!pte_none(e)) {
 		swp_entry_t swp = pte_to_swp(e);
 
 		v = PM_SWAP | (e.pte & _PTE_SWP_SOFT_DIRTY ? PM_SOFT_DIRTY : 0);
-		if (show_pfn)
+		if (show_pfn && pte_is_migration(e))
+			v |= PM_MIGRATION | (u64)swp.val << PM_SWAP_OFFSET;
+		else if (show_pfn)
 			v |= swp_area(swp) | (u64)swp_slot(swp) << PM_SWAP_OFFSET;
 	}
 	return v;
