@@ -103,7 +103,7 @@ def integrity_groups():
                 groups.append(Group(f"integrity-{policy}-smp{cpus}-{disk}",
                                     f"5 x RAM of data, policy {policy}, {cpus} CPUs, a {disk} disk",
                                     run_boot(lambda options, append=append: append),
-                                    {"MEM": "40", "SWAP": "280", "SMP": cpus}, ["release"], True))
+                                    {"MEM": "48", "SWAP": "280", "SMP": cpus}, ["release"], True))
     return groups
 
 
