@@ -87,7 +87,7 @@ def random_groups():
         groups.append(Group(f"random-smp{cpus}", f"random calls against a model, 64 MiB of RAM, {cpus} CPUs",
                             run_boot(random_words), {"MEM": "160", "SWAP": "96", "SMP": cpus}, ["release"]))
     groups.append(Group("random-faulty", "the same on 2 CPUs, and a disk that fails now and then",
-                        run_boot(lambda options: random_words(options, " ramdisk.error_rate=10")),
+                        run_boot(lambda options: random_words(options, " faults=10")),
                         {"MEM": "160", "SWAP": "96", "SMP": "2"}, ["release"]))
     return groups
 
@@ -98,7 +98,7 @@ def integrity_groups():
     groups = []
     for policy in ("two-list", "clock", "fifo", "aging"):
         for cpus in ("1", "2", "4"):
-            for disk, words in (("slow", "ramdisk.delay_us=100"), ("faulty", "ramdisk.error_rate=10")):
+            for disk, words in (("slow", "ramdisk.delay_us=100"), ("faulty", "faults=10")):
                 append = f"rdinit=/tests/run utest=integrity.shortage integrity=5000 reclaim_policy={policy} {words}"
                 groups.append(Group(f"integrity-{policy}-smp{cpus}-{disk}",
                                     f"5 x RAM of data, policy {policy}, {cpus} CPUs, a {disk} disk",

@@ -19,8 +19,8 @@
  * A common count of the pages that may be in use, those that a forked child may copy included, keeps
  * all within what RAM and swap hold, so that nothing here can end in an OOM kill: that would be a
  * failure. In the test the size follows from /proc/meminfo; integrity=STEPS or random=STEPS on the
- * kernel's command line is the long form, seed=N another one, and with ramdisk.error_rate= there a SIGBUS
- * is no failure. The test `random` has two areas; while the steps are taken, they come and go, and the
+ * kernel's command line is the long form, seed=N another one, and with faults=N of 1000 requests to the
+ * ramdisks fail while the steps are taken, so that a SIGBUS is no failure. The test `random` has two areas; while the steps are taken, they come and go, and the
  * policy, read-ahead, swappiness and caches change; in the end no slot and no page may be missing.
  * Started with options it is a program: all is repeated exactly by the seed but for the order in which
  * processes run. -b: a SIGBUS ends a process and is no failure (the swap
@@ -920,10 +920,26 @@ static __attribute__((constructor)) void start_up(void)
 
 	if (steps > 2000)
 		ut_seconds = (unsigned)steps / 10;
-	if (from_cmdline("ramdisk.error_rate=")) {
+	if (from_cmdline("faults=")) {
 		bus_is_clean = true;
 		mlockall(MCL_CURRENT);
 	}
+}
+
+/* run() on disks that fail as faults= says: not before and not after it, where a failure would be ours. */
+static void run_with_faults(long pages, long steps, void (*meanwhile)(void))
+{
+	static const char rate[] = "/sys/module/ramdisk/parameters/error_rate";
+	long faults = from_cmdline("faults=");
+	char text[24];
+
+	if (faults) {
+		snprintf(text, sizeof(text), "%ld", faults);
+		ut_spew(rate, text);
+	}
+	run(pages, steps, meanwhile);
+	if (faults)
+		ut_spew(rate, "0");
 }
 
 /* 4 kB pages that processes may have in use: some of what is there for the asking. */
@@ -945,7 +961,7 @@ TEST(shortage, "a byte that was lost on the way to swap and back")
 
 	need_swap();
 	out = field("/proc/vmstat", "pswpout");
-	run(fitting(70), steps ? steps : 2000, NULL);
+	run_with_faults(fitting(70), steps ? steps : 2000, NULL);
 	CHECK(can_pageout);
 	CHECK(field("/proc/vmstat", "pswpout") > out);
 }
@@ -1048,6 +1064,17 @@ TEST(swapoff, "a page that swapoff forgets, or brings to the wrong place")
 
 #define SECOND "/dev/ram1"
 
+/* A faulty disk may not read the area's header at once. */
+static void swap_comes(const char *dev, int flags)
+{
+	int error;
+
+	do {
+		error = swapon(dev, flags);
+	} while (error < 0 && errno == EIO && bus_is_clean);
+	OK(error);
+}
+
 /* As often as not it fails for want of room, or who asks is the OOM killer's choice: then it stays on. */
 static void swap_goes_and_comes(const char *dev)
 {
@@ -1058,7 +1085,7 @@ static void swap_goes_and_comes(const char *dev)
 		_exit(swapoff(dev) < 0 ? errno : 0);
 	OK(waitpid(pid, &status, 0));
 	if (status == 0)
-		OK(swapon(dev, rnd(2) ? 0 : SWAP_FLAG_PREFER | (int)rnd(3)));
+		swap_comes(dev, rnd(2) ? 0 : SWAP_FLAG_PREFER | (int)rnd(3));
 	else if (status != ENOMEM << 8 && status != SIGKILL &&
 		 !(bus_is_clean && status == EIO << 8))
 		FAIL("swapoff %s: wait status %#x", dev, status);
@@ -1178,10 +1205,8 @@ TEST(random,
 	disk = meminfo("SwapTotal") / 2;
 	if (from_cmdline("seed="))
 		seed = (uint64_t)from_cmdline("seed=");
-	run((meminfo("MemAvailable") + meminfo("SwapFree") - disk) / 4 * 70 / 100,
-	    steps ? steps : 4000, turmoil);
-	if (from_cmdline("ramdisk.error_rate="))
-		ut_spew("/sys/module/ramdisk/parameters/error_rate", "0");
+	run_with_faults((meminfo("MemAvailable") + meminfo("SwapFree") - disk) / 4 * 70 / 100,
+			steps ? steps : 4000, turmoil);
 	without_swap(&have[0], &have[1]);
 	ut_note("in use before and after: %ld and %ld kB; without an owner: %ld and %ld kB", had[0],
 		have[0], had[1], have[1]);
