@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import threading
+import time
 
 import gdb
 
@@ -34,26 +35,37 @@ def need_count():
     return now
 
 
+def rewind():
+    """To the beginning. QEMU 7.2 hangs in loadvm if its CPU's thread has not gone back to sleep after the last
+    thing that it was asked for: that cannot be asked, but it needs some microseconds of a processor."""
+    time.sleep(0.3)
+    monitor("info replay")
+    monitor("loadvm init")
+    _forget()
+
+
 def seek(target):
     """Go to that instruction count, from wherever the replay stands."""
     for _ in range(3):
         if target < need_count():
-            monitor("loadvm init")
-            _forget()
+            rewind()
         if target > need_count():
             forward(target)
         if need_count() == target:
             return
-        _forget()
-        monitor("loadvm init")
+        rewind()
     raise gdb.GdbError(f"the replay came to instruction {need_count()}, not to {target}")
 
 
 class Undisturbed:
     """The user's breakpoints stay off meanwhile, and gdb does not tell of stops that are not theirs (it
-    writes that itself, past what to_string catches)."""
+    writes that itself, past what to_string catches). What the guest prints once more is not shown."""
+
+    HUSH = os.environ.get("OCTAVO_HUSH")  # scripts/debug looks whether it exists
 
     def __enter__(self):
+        if self.HUSH:
+            open(self.HUSH, "w").close()
         self.off = [b for b in gdb.breakpoints() if b.number > 0 and b.enabled]
         for b in self.off:
             b.enabled = False
@@ -67,6 +79,9 @@ class Undisturbed:
         gdb.flush(gdb.STDOUT)
         os.dup2(self.stdout, 1)
         os.close(self.stdout)
+        if self.HUSH:
+            time.sleep(0.1)  # what is on its way
+            os.unlink(self.HUSH)
         for b in self.off:
             b.enabled = True
 
