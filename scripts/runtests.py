@@ -118,7 +118,13 @@ def run_boot(words):
 
     def run(group, options):
         environment = {"APPEND": words(options) if words else "", "SEED": str(options.seed)}
-        process = group.start(["scripts/qemu", "test"], environment, group.results.feed)
+
+        def on_line(line):
+            group.results.feed(line)
+            if options.fail_fast and group.results.failed:
+                process.kill()
+
+        process = group.start(["scripts/qemu", "test"], environment, on_line)
         process.child.stdin.close()
         status = process.end(SILENCE, limit(options))
         group.check_status(status, PASS_STATUS, process.hung)
@@ -408,6 +414,7 @@ def parse():
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="kernel cases N times")
     parser.add_argument("--long", action="store_true", help="long random sequences, more machines")
     parser.add_argument("--jobs", type=int, default=2, help="groups at a time (2)")
+    parser.add_argument("--fail-fast", action="store_true", help="a boot ends with its first failure")
     parser.add_argument("-v", "--verbose", action="store_true", help="name every case")
     return parser.parse_args()
 
