@@ -142,6 +142,9 @@ static void check_tables(struct mm_struct *mm)
 	up_write(&mm->mmap_lock);
 }
 
+/* What reclaim knows of a page. */
+#define MARKS (1u << PG_referenced | 1u << PG_workingset | 5u << PAGE_GEN_SHIFT)
+
 /* ---- anonymous pages ------------------------------------------------------------------------------ */
 
 static void anon_body(void *arg)
@@ -155,6 +158,7 @@ static void anon_body(void *arg)
 	(void)arg;
 	CHECK(a && set_byte(mm, a, 0x55));
 	old = page_at(mm, a);
+	__atomic_fetch_or(&old->flags, MARKS, __ATOMIC_RELAXED);
 	was = pte_at(mm, a);
 	EXPECT(pte_write(was) && pte_dirty(was) && PageAnonExclusive(old));
 	EXPECT(move_at(mm, a));
@@ -163,6 +167,7 @@ static void anon_body(void *arg)
 	EXPECT_EQ(pte_val(is) & PTE_FLAGS_MASK, pte_val(was) & PTE_FLAGS_MASK);
 	EXPECT_EQ(page_count(old), 0);
 	EXPECT(PageAnonExclusive(page_at(mm, a)) && PageUptodate(page_at(mm, a)));
+	EXPECT_EQ(page_at(mm, a)->flags & MARKS, MARKS);
 	EXPECT_EQ(byte_at(mm, a), 0x55);
 	/* shared, by children and theirs */
 	if (family_make(&f)) {

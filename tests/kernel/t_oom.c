@@ -7,7 +7,9 @@
 #include <kernel/sched/sched.h>
 #include <kernel/lib/string.h>
 #include <mm/init.h>
+#include <mm/oom.h>
 #include <mm/page_alloc.h>
+#include <mm/pgtable.h>
 #include <tests/kernel/ktest.h>
 
 /* All pages that an ordinary request of any zone gets, chained through their first words. */
@@ -97,6 +99,29 @@ KTEST(oom, victim_uses_reserves, "a victim that gets nothing of the reserves, or
 	}
 	t->oom_victim = false;
 	give_back(first);
+}
+
+static void badness_body(void *arg)
+{
+	struct mm_struct *mm = current_mm();
+	long total = (long)(totalram_pages() + total_swap_pages), before = oom_badness(mm, 0);
+
+	(void)arg;
+	mm_counter_add(mm, MM_SWAP, 50);
+	EXPECT_EQ(oom_badness(mm, 0), before + 50);
+	mm_counter_add(mm, MM_SHMEM, 5);
+	EXPECT_EQ(oom_badness(mm, 0), before + 55);
+	atomic_long_add(7 * PAGE_SIZE, &mm->pgtables_bytes);
+	EXPECT_EQ(oom_badness(mm, 0), before + 62);
+	EXPECT_EQ(oom_badness(mm, -500), before + 62 - total / 1000 * 500);
+	atomic_long_add(-7L * (long)PAGE_SIZE, &mm->pgtables_bytes);
+	mm_counter_add(mm, MM_SHMEM, -5);
+	mm_counter_add(mm, MM_SWAP, -50);
+}
+
+KTEST(oom, badness, "a part of what a process has that does not count against it")
+{
+	ktest_with_mm(badness_body, NULL);
 }
 
 KTEST(oom, names_of_flags, "a request whose flags are named twice, wrongly or not at all")

@@ -235,9 +235,10 @@ static void referenced_body(void *arg)
 	CHECK(!IS_ERR(page));
 	if (family_make(&f)) {
 		EXPECT_EQ(page_mapcount(page), FORKS + 1);
+		EXPECT_EQ(copy_from_user(&c, (void __user *)a, 1), 0);
 		EXPECT_EQ(referenced(page), FORKS + 1);
 		EXPECT_EQ(referenced(page), 0);
-		/* The flush has made the processor set the bit again. */
+		/* The flush has made the processor set the bit again, which knew the page before. */
 		EXPECT_EQ(copy_from_user(&c, (void __user *)a, 1), 0);
 		EXPECT_EQ(referenced(page), 1);
 		EXPECT_EQ(do_munmap(f.mm[2], (vaddr_t)a, PAGE_SIZE), 0);
@@ -610,8 +611,12 @@ static void policy_body(void *arg)
 
 		CHECK_EQ(reclaim_policy_set(policy_names[i]), 0);
 		EXPECT(!strcmp(reclaim_policy_name(), policy_names[i]));
-		for (u64 n = 0; n < PAGES; n++)
-			put_page(disk_page(d, n));
+		for (u64 n = 0; n < PAGES; n++) {
+			page = disk_page(d, n);
+			for (int use = 0; n > 60 && use < 3; use++)
+				mark_page_accessed(page); /* active: no policy keeps it for ever */
+			put_page(page);
+		}
 		CHECK_EQ(copy_from_user(&c, (void __user *)a, 1), 0);
 		/* 32 pages, of 64; the fault has mapped 16 */
 		reclaim_pages(GFP_KERNEL, 5);
@@ -634,5 +639,144 @@ KTEST(reclaim, policies, "a policy that frees nothing, or takes what is in use f
 	EXPECT_EQ(reclaim_policy_set(""), -EINVAL);
 	ktest_with_mm(policy_body, d);
 	EXPECT_EQ(reclaim_policy_set("two-list"), 0);
+	disk_free(d);
+}
+
+static struct page *judged;
+
+/* As often as there are figures (of uses since the last look), which verdict? */
+static void judge(const struct reclaim_policy *pol, unsigned long vm_flags, const char *uses,
+		  const char *verdicts)
+{
+	for (; *uses; uses++, verdicts++)
+		EXPECT_EQ("KAT"[pol->judge(judged, *uses - '0', vm_flags)], *verdicts);
+}
+
+KTEST(reclaim, judges, "a policy that forgets a use, or remembers it for ever")
+{
+	judged = alloc_page(GFP_KERNEL);
+	CHECK(judged);
+	judge(&policy_two_list, 0, "0100", "TKTT"); /* one use is remembered until the next look */
+	judge(&policy_two_list, 0, "11", "KA");
+	judge(&policy_two_list, 0, "02", "TA");
+	judge(&policy_two_list, VM_EXEC, "01", "TA");
+	SetPageSwapBacked(judged);
+	ClearPageReferenced(judged);
+	judge(&policy_two_list, VM_EXEC, "1", "K"); /* not of a program's file */
+	ClearPageReferenced(judged);
+	judge(&policy_clock, 0, "0110", "TKKT");
+	SetPageReferenced(judged); /* by read() */
+	judge(&policy_clock, 0, "00", "KT");
+	judge(&policy_aging, 0, "010000", "TKKKTT");
+	judge(&policy_aging, 0, "110000", "KKKKTT");
+	SetPageReferenced(judged);
+	judge(&policy_aging, 0, "00000", "KKKTT");
+	judge(&policy_fifo, 0, "093", "TTT");
+	put_page(judged);
+}
+
+static void exec_body(void *arg)
+{
+	struct disk_file *d = arg;
+	long a = do_mmap(current_mm(), &d->f, 0, PAGES * PAGE_SIZE, PROT_EXEC, MAP_PRIVATE, 0);
+	struct page *page = disk_page(d, 0);
+
+	CHECK(a > 0 && page);
+	SetPageReferenced(page);
+	mark_page_accessed(page);
+	EXPECT_EQ(on_list(page), LRU_ACTIVE_FILE);
+	CHECK(touch(current_mm(), (vaddr_t)a, 0) <= VM_FAULT_MAJOR);
+	deactivate_pages(page_zone(page), LRU_ACTIVE_FILE, lru_pages(LRU_ACTIVE_FILE));
+	EXPECT_EQ(on_list(page), LRU_ACTIVE_FILE);
+	deactivate_pages(page_zone(page), LRU_ACTIVE_FILE, lru_pages(LRU_ACTIVE_FILE));
+	EXPECT_EQ(on_list(page), LRU_INACTIVE_FILE);
+	put_page(page);
+}
+
+KTEST(reclaim, executed,
+      "a page of a running program that sinks like data, or one not run any more that stays")
+{
+	struct disk_file *d = disk_new();
+
+	CHECK(d);
+	ktest_with_mm(exec_body, d);
+	disk_free(d);
+}
+
+/* ---- kswapd ------------------------------------------------------------------------------------ */
+
+#define NOW (GFP_NOWAIT | __GFP_NOWARN)
+
+/* All blocks of the order, chained. */
+static u32 take_blocks(unsigned int order)
+{
+	struct page *p;
+	u32 first = 0;
+
+	while ((p = alloc_pages(NOW, order)) != NULL) {
+		p->index = first;
+		first = (u32)page_to_pfn(p);
+	}
+	return first;
+}
+
+static void free_blocks(u32 first, unsigned int order)
+{
+	while (first) {
+		struct page *p = pfn_to_page(first);
+
+		first = p->index;
+		free_pages_block(p, order);
+	}
+}
+
+static unsigned long stalls(void)
+{
+	return vmstat_event(ALLOCSTALL_DMA) + vmstat_event(ALLOCSTALL_DMA32) +
+	       vmstat_event(ALLOCSTALL_NORMAL);
+}
+
+static bool above_high(void)
+{
+	struct zone_info zi;
+	bool is = false;
+
+	for (unsigned int n = 0; zone_info_get(n, &zi); n++)
+		is |= zi.managed && zi.free > zi.high + zi.protection[ZONE_NORMAL];
+	return is;
+}
+
+KTEST(reclaim, background,
+      "kswapd that is not woken, stops too early, or not again after it gave up in vain")
+{
+	struct disk_file *d = disk_new();
+	unsigned long before, stolen;
+	u32 blocks, pages;
+
+	CHECK(d);
+	if (totalram_pages() > 1UL << 18) {
+		ktest_skip("filling over 1 GiB takes minutes");
+		goto free;
+	}
+	mapping_init(&d->m, &zero_ops, NULL, false);
+	d->m.size = 1L << 40;
+	blocks = take_blocks(MAX_ORDER);
+	pages = take_blocks(0);
+	EXPECT(SOON(kswapd_gave_up())); /* nothing is to be had */
+	free_blocks(pages, 0);
+	put_page(disk_page(d, 0));
+	EXPECT(reclaim_pages(GFP_KERNEL, 0) > 0); /* now there is */
+	EXPECT(!kswapd_gave_up());
+	before = stalls();
+	stolen = vmstat_event(PGSTEAL_KSWAPD);
+	for (u64 i = 0; i < 16384 && vmstat_event(PGSTEAL_KSWAPD) == stolen; i++) {
+		put_page(disk_page(d, i));
+		sched_yield();
+	}
+	EXPECT(vmstat_event(PGSTEAL_KSWAPD) > stolen);
+	EXPECT(SOON(above_high()));
+	EXPECT_EQ(stalls(), before);
+	free_blocks(blocks, MAX_ORDER);
+free:
 	disk_free(d);
 }

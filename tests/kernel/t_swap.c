@@ -10,8 +10,11 @@
 #include <mm/filemap.h>
 #include <mm/gfp.h>
 #include <mm/lru.h>
+#include <mm/migrate.h>
 #include <mm/page.h>
+#include <mm/page_alloc.h>
 #include <mm/swap.h>
+#include <mm/vmscan.h>
 #include <mm/vmstat.h>
 #include <tests/kernel/ktest.h>
 
@@ -266,7 +269,8 @@ KTEST(swap, round_trip, "bytes lost on the way to the device and back, or read m
 	}
 	EXPECT_EQ(vmstat_event(PSWPOUT) - out, ARRAY_SIZE(e));
 	in = vmstat_event(PSWPIN);
-	for (u32 i = 0; i < ARRAY_SIZE(e); i++) {
+	for (u32 n = 0; n < ARRAY_SIZE(e); n++) {
+		u32 i = (n * 7 + 5) % ARRAY_SIZE(e); /* out of the middle of what comes along */
 		struct page *page = swap_read(e[i], &major);
 
 		CHECK(!IS_ERR_OR_NULL(page));
@@ -366,10 +370,82 @@ free:
 	free_page(m);
 }
 
+/* --- what goes first ---- */
+
+static int zero_read(struct address_space *m __unused, struct page *page)
+{
+	clear_page(page_address(page));
+	SetPageUptodate(page);
+	return 0;
+}
+
+static const struct address_space_operations zero_ops = {.readpage = zero_read};
+
+/* Clean pages of a file, or pages of shared memory; on their list. */
+static struct address_space *new_pages(bool shmem, u64 n)
+{
+	struct address_space *m = get_free_page(GFP_KERNEL | __GFP_ZERO);
+
+	if (!EXPECT(m))
+		return NULL;
+	mapping_init(m, shmem ? NULL : &zero_ops, NULL, shmem);
+	m->size = (loff_t)(n * PAGE_SIZE);
+	for (u64 i = 0; i < n; i++) {
+		struct page *page = filemap_get_page(m, i, true, NULL);
+
+		if (EXPECT(!IS_ERR_OR_NULL(page)))
+			put_page(page);
+	}
+	lru_add_drain_all();
+	return m;
+}
+
+KTEST(swap, swappiness, "anonymous pages that go for vm.swappiness 0, or those of files for 200")
+{
+	struct block_device *b = disk();
+	struct address_space *file, *shmem;
+	unsigned long out, scanned;
+	int before = sysctl_swappiness;
+
+	if (!b)
+		return;
+	CHECK(on(b, SLOTS, 0, 0));
+	file = new_pages(false, 128);
+	shmem = new_pages(true, 128);
+	CHECK(file && shmem);
+	out = vmstat_event(PSWPOUT);
+	sysctl_swappiness = 0;
+	EXPECT(reclaim_pages(GFP_KERNEL, 5) > 0);
+	EXPECT_EQ(vmstat_event(PSWPOUT), out);
+	scanned = vmstat_event(PGSCAN_FILE);
+	sysctl_swappiness = 200;
+	EXPECT(reclaim_pages(GFP_KERNEL, 5) > 0);
+	EXPECT_EQ(vmstat_event(PGSCAN_FILE), scanned);
+	EXPECT(vmstat_event(PSWPOUT) > out);
+	sysctl_swappiness = before;
+	/* Who has reclaimed may no longer use what is set aside for that. */
+	EXPECT(!(current_thread()->flags & THREAD_MEMALLOC));
+	truncate_all(file);
+	truncate_all(shmem);
+	free_page(file);
+	free_page(shmem);
+	CHECK_EQ(do_swapoff(b), 0);
+}
+
 /* --- devices of our own ---- */
 
 static struct block_device fakes[MAX_SWAP_AREAS + 1];
 static void (*while_read)(struct bio *bio); /* called in the middle of a request */
+static u32 bad_block;                       /* requests with it fail; 0: none */
+static bool hold;                           /* the answer to the next request waits ... */
+static struct bio *held;                    /* ... of this one */
+
+static void fake_end(struct bio *bio)
+{
+	bool bad = bad_block && bad_block >= bio->block && bad_block < bio->block + bio->nr;
+
+	bio_endio(bio, bad ? -EIO : 0);
+}
 
 /* Holds a header and nothing else. */
 static void fake_submit(struct bio *bio)
@@ -385,7 +461,10 @@ static void fake_submit(struct bio *bio)
 	} else if (while_read) {
 		while_read(bio);
 	}
-	bio_endio(bio, 0);
+	if (hold)
+		held = bio;
+	else
+		fake_end(bio);
 }
 
 static struct block_device *fake(unsigned int n)
@@ -420,8 +499,45 @@ KTEST(swap, many_areas, "more areas than there are numbers, or a number that sta
 	}
 }
 
+KTEST(swap, gap, "an area that keeps its priority when one without a wish, above it, is gone")
+{
+	struct swap_info si;
+
+	for (unsigned int i = 0; i < 3; i++)
+		CHECK_EQ(do_swapon(fake(i), 0, "/dev/fake"), 0);
+	CHECK_EQ(do_swapon(fake(3), SWAP_FLAG_PREFER | 3, "/dev/fake"), 0);
+	CHECK_EQ(do_swapoff(&fakes[1]), 0);
+	CHECK_EQ(do_swapon(fake(1), 0, "/dev/fake"), 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		static const int prio[] = {-2, -4, -3, 3};
+
+		EXPECT(swap_info_get(i, &si));
+		EXPECT_EQ(si.prio, prio[i]);
+	}
+	for (unsigned int i = 0; i < 4; i++)
+		CHECK_EQ(do_swapoff(&fakes[i]), 0);
+}
+
 #define AHEAD 8u
 static swp_entry_t ahead[AHEAD];
+
+/* Slots that are named, and whose pages are on the device only. */
+static bool name_ahead(void)
+{
+	for (unsigned int i = 0; i < AHEAD; i++) {
+		struct page *page = swapped_page();
+
+		if (!EXPECT(page))
+			return false;
+		ahead[i] = entry_of(page);
+		EXPECT_EQ(swap_duplicate(ahead[i]), 0);
+		lock_page(page);
+		delete_from_swap_cache(page);
+		unlock_page(page);
+		put_page(page);
+	}
+	return EXPECT_EQ(nr_swap_pages(), SLOTS - 1 - AHEAD);
+}
 
 /* The last names of the neighbours go while their pages are locked. */
 static void abandon(struct bio *bio)
@@ -436,31 +552,143 @@ static void abandon(struct bio *bio)
 	}
 }
 
-KTEST(swap, abandoned, "a page read ahead for somebody who has gone that keeps its slot")
+KTEST(swap, abandoned,
+      "a page read ahead for somebody who has gone that keeps its slot, or is not counted")
 {
 	struct block_device *b = fake(0);
 	struct page *page;
+	unsigned long ra;
 
 	CHECK_EQ(do_swapon(b, 0, "/dev/fake"), 0);
-	for (unsigned int i = 0; i < AHEAD; i++) {
-		page = swapped_page();
-		CHECK(page);
-		ahead[i] = entry_of(page);
-		EXPECT_EQ(swap_duplicate(ahead[i]), 0);
-		lock_page(page);
-		delete_from_swap_cache(page);
-		unlock_page(page);
-		put_page(page);
-	}
-	EXPECT_EQ(nr_swap_pages(), SLOTS - 1 - AHEAD);
+	CHECK(name_ahead());
+	ra = vmstat_event(SWAP_RA);
 	while_read = abandon;
 	page = swap_read(ahead[0], NULL);
 	while_read = NULL;
 	CHECK(!IS_ERR_OR_NULL(page));
+	EXPECT_EQ(vmstat_event(SWAP_RA) - ra, AHEAD - 1);
 	EXPECT_EQ(nr_swap_pages(), SLOTS - 2);
 	EXPECT(PageSwapCache(page));
 	put_page(page);
 	swap_free_page(ahead[0]);
 	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
 	CHECK_EQ(do_swapoff(b), 0);
+}
+
+KTEST(swap, bad_neighbour, "a page lost to a bad slot beside its own, or an error that lasts")
+{
+	struct block_device *b = fake(0);
+	struct page *page;
+
+	CHECK_EQ(do_swapon(b, 0, "/dev/fake"), 0);
+	CHECK(name_ahead());
+	bad_block = swp_slot(ahead[3]);
+	page = swap_read(ahead[0], NULL);
+	if (EXPECT(!IS_ERR_OR_NULL(page)))
+		put_page(page);
+	EXPECT_EQ(PTR_ERR(swap_read(ahead[3], NULL)), -EIO);
+	EXPECT(!swap_cache_get(ahead[3]));
+	bad_block = 0;
+	page = swap_read(ahead[3], NULL);
+	CHECK(!IS_ERR_OR_NULL(page));
+	put_page(page);
+	for (unsigned int i = 0; i < AHEAD; i++)
+		swap_free_page(ahead[i]);
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
+	CHECK_EQ(do_swapoff(b), 0);
+}
+
+/* In the cache, named once, and on its list. */
+static struct page *listed_page(swp_entry_t *e)
+{
+	struct page *page = swapped_page();
+
+	if (!EXPECT(page))
+		return NULL;
+	*e = entry_of(page);
+	EXPECT_EQ(swap_duplicate(*e), 0);
+	memset(page_address(page), 0x5a, PAGE_SIZE);
+	lru_add(page);
+	lru_add_drain_all();
+	return page;
+}
+
+KTEST(swap, under_io,
+      "a page that is being written and loses its last name, or is kept by who met it")
+{
+	struct block_device *b = fake(0);
+	struct page *page;
+	swp_entry_t e;
+
+	CHECK_EQ(do_swapon(b, 0, "/dev/fake"), 0);
+	page = listed_page(&e);
+	CHECK(page);
+	lock_page(page);
+	hold = true;
+	EXPECT_EQ(swap_writepage(page), 0);
+	hold = false;
+	EXPECT(PageWriteback(page));
+	EXPECT_EQ(page_count(page), 3); /* mine, the cache's, the request's */
+	CHECK(lru_isolate(page));
+	EXPECT_EQ(reclaim_isolated(&page, 1), 0);
+	EXPECT_EQ(page_count(page), 3);
+	swap_free_page(e);
+	EXPECT(PageSwapCache(page));
+	fake_end(held);
+	EXPECT(!PageWriteback(page) && !PageSwapCache(page));
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
+	put_page(page);
+	CHECK_EQ(do_swapoff(b), 0);
+}
+
+static swp_entry_t moving;
+static bool last_name_goes;
+
+static struct page *move_to(struct migrate_target *to __unused)
+{
+	if (last_name_goes)
+		swap_free_page(moving);
+	return alloc_page(GFP_KERNEL);
+}
+
+KTEST(swap, moved,
+      "a page of the cache that is not found where it moved, or keeps its slot for nobody")
+{
+	struct migrate_target to = {move_to};
+	struct block_device *b = fake(0);
+	struct page *page, *moved;
+
+	CHECK_EQ(do_swapon(b, 0, "/dev/fake"), 0);
+	page = listed_page(&moving);
+	CHECK(page);
+	put_page(page); /* the cache has it */
+	CHECK(lru_isolate(page));
+	EXPECT_EQ(migrate_pages(&page, 1, &to), 1);
+	moved = swap_cache_get(moving);
+	CHECK(moved && moved != page);
+	EXPECT(PageSwapCache(moved) && PageDirty(moved) && moved->swap == moving.val);
+	EXPECT(!memchr_inv(page_address(moved), 0x5a, PAGE_SIZE));
+	put_page(moved);
+	last_name_goes = true;
+	CHECK(lru_isolate(moved));
+	EXPECT_EQ(migrate_pages(&moved, 1, &to), 1);
+	last_name_goes = false;
+	EXPECT(!swap_cache_get(moving));
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
+	CHECK_EQ(do_swapoff(b), 0);
+}
+
+static void origin_body(void *arg)
+{
+	struct block_device *b = fake(0);
+
+	(void)arg;
+	CHECK_EQ(do_swapon(b, 0, "/dev/fake"), 0);
+	CHECK_EQ(do_swapoff(b), 0);
+	EXPECT(!current_mm()->oom_origin);
+}
+
+KTEST(swap, origin, "who has called swapoff is the first to go ever after")
+{
+	ktest_with_mm(origin_body, NULL);
 }
