@@ -71,7 +71,8 @@ def small_utest_words(options):
 
 def shortage_words(options):
     """More data than memory, and the programs that show it; --long: 100,000 steps."""
-    return "rdinit=/tests/run utest=programs,integrity,oom,mlocked,commit,vmtrace" + (" integrity=100000" if options.long else "")
+    return ("rdinit=/tests/run utest=programs,integrity,oom,oomreport,mlocked,commit,vmtrace"
+            + (" integrity=100000" if options.long else ""))
 
 
 def random_words(options, more=""):

@@ -3,137 +3,12 @@
  * When memory runs out: who is killed, who is not, and that the machine goes on.
  *
  * Sizes follow from MemAvailable, so that the tests need little time on a small machine and mean the same
- * on a larger one. Before each test the program makes itself, and so the test's parent, no target; the
- * children that a test is about are targets again.
+ * on a larger one. What is said of it, and why else somebody may be killed: t_oomreport.c.
  */
-#include "utest.h"
+#include "oom.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/prctl.h>
-
-#define MIB (1024 * 1024UL)
-
-static void set_adj(int adj)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", adj);
-	ut_spew("/proc/self/oom_score_adj", text);
-}
-
-/* Before a test runs, in the process that the test's are children of. */
-__attribute__((constructor)) static void no_target(void)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY);
-
-	if (fd >= 0) {
-		(void)!write(fd, "-1000", 5);
-		close(fd);
-	}
-}
-
-static long number_in(const char *path, const char *name)
-{
-	static char text[16384];
-	const char *p = text;
-	size_t len = strlen(name);
-
-	if (ut_slurp(path, text, sizeof(text)) < 0)
-		return -1;
-	for (; p; p = strchr(p, '\n'), p = p ? p + 1 : NULL)
-		if (!strncmp(p, name, len) && (p[len] == ' ' || p[len] == ':'))
-			return atol(p + len + 1);
-	return -1;
-}
-
-static size_t meminfo(const char *name)
-{
-	return (size_t)number_in("/proc/meminfo", name) * 1024;
-}
-
-/* What can be had without a kill, more or less. */
-static size_t available(void)
-{
-	return meminfo("MemAvailable") + meminfo("SwapFree");
-}
-
-static long kills(void)
-{
-	return number_in("/proc/vmstat", "oom_kill");
-}
-
-static char *reserve(size_t len)
-{
-	return OK(mmap(NULL, len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-}
-
-/* Touches [0, len), and says in *done how far it has come. */
-static void touch(char *p, size_t len, volatile size_t *done)
-{
-	for (size_t at = 0; at < len; at += PAGE) {
-		p[at] = 1;
-		if (done)
-			*done = at + PAGE;
-	}
-}
-
-/* For ever: what does not end by itself. */
-static void run_away(void)
-{
-	for (;;)
-		touch(reserve(16 * MIB), 16 * MIB, NULL);
-}
-
-static volatile size_t *shared_words(void)
-{
-	return OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-}
-
-static void wait_for(volatile size_t *word, size_t value)
-{
-	while (*word < value)
-		ut_msleep(1);
-}
-
-/* A child that holds len bytes and waits; it has them on return. */
-static pid_t holder(size_t len, int adj)
-{
-	volatile size_t *done = shared_words();
-	pid_t pid = CHILD({
-		set_adj(adj);
-		touch(reserve(len), len, done);
-		for (;;)
-			pause();
-	});
-
-	wait_for(done, len);
-	OK(munmap((void *)done, PAGE));
-	return pid;
-}
-
-static int alive(pid_t pid)
-{
-	return waitpid(pid, NULL, WNOHANG) == 0;
-}
-
-static void end(pid_t pid)
-{
-	OK(kill(pid, SIGKILL));
-	CHECK_SIGNALED(pid, SIGKILL);
-}
-
-/* The machine works: processes, memory, files. */
-static void check_machine(void)
-{
-	pid_t pid = CHILD({
-		touch(ut_map(MIB), MIB, NULL);
-		CHECK(ut_file("after", "x", 1) >= 0);
-	});
-
-	CHECK_EXIT(pid, 0);
-}
 
 TEST_MEM(runaway, 48, "no kill, or one that is not counted, or the wrong process")
 {
@@ -146,170 +21,6 @@ TEST_MEM(runaway, 48, "no kill, or one that is not counted, or the wrong process
 	CHECK_SIGNALED(pid, SIGKILL);
 	CHECK_EQ(kills(), before + 1);
 	check_machine();
-}
-
-/* Linux's report, line by line, with the level of each: what Linux 6.1 printed. */
-static const struct {
-	int level;
-	const char *text;
-} wanted[] = {
-	{4, "t_oom invoked oom-killer: gfp_mask=0x"},
-	{4, "order=0, oom_score_adj=0"},
-	{4, "CPU: "},
-	{4, "Call Trace:"},
-	{4, "Mem-Info:"},
-	{4, "active_anon:"},
-	{4, " sec_pagetables:0 bounce:0"},
-	{4, " kernel_misc_reclaimable:0"},
-	{4, "Node 0 active_anon:"},
-	{4, "Node 0 DMA free:"},
-	{4, "lowmem_reserve[]: 0 "},
-	{4, "Node 0 DMA32 free:"},
-	{4, "lowmem_reserve[]: 0 "},
-	{4, "Node 0 DMA: "},
-	{4, "Node 0 DMA32: "},
-	{4, " total pagecache pages"},
-	{4, " pages in swap cache"},
-	{4, "Free swap  = "},
-	{4, "Total swap = "},
-	{4, " pages RAM"},
-	{4, "0 pages HighMem/MovableOnly"},
-	{4, " pages reserved"},
-	{6, "Tasks state (memory values in pages):"},
-	{6, "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"},
-	{6,
-	 "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
-	 "task_memcg=/"},
-	{3, "Out of memory: Killed process "},
-};
-#define N_WANTED (int)(sizeof(wanted) / sizeof(wanted[0]))
-
-/* The names that have to stand in one line in this order, each before its colon. */
-static const char *const node_fields[] = {
-	"active_anon",  "inactive_anon",  "active_file",    "inactive_file",
-	"unevictable",  "isolated(anon)", "isolated(file)", "mapped",
-	"dirty",        "writeback",      "shmem",          "writeback_tmp",
-	"kernel_stack", "pagetables",     "sec_pagetables", NULL,
-};
-static const char *const zone_fields[] = {
-	"free",        "boost",
-	"min",         "low",
-	"high",        "reserved_highatomic",
-	"active_anon", "inactive_anon",
-	"active_file", "inactive_file",
-	"unevictable", "writepending",
-	"present",     "managed",
-	"mlocked",     "bounce",
-	"free_pcp",    "local_pcp",
-	"free_cma",    NULL,
-};
-
-static void check_fields(const char *line, const char *const *name)
-{
-	for (; *name; name++) {
-		char field[64];
-
-		snprintf(field, sizeof(field), " %s:", *name);
-		line = strstr(line, field);
-		if (!line) {
-			FAIL("no %s, or not in its place", *name);
-			return;
-		}
-	}
-}
-
-struct report {
-	int seen;          /* of the wanted lines */
-	int levels;        /* that are wrong */
-	int tasks;         /* header lines of the table of tasks */
-	int task, verdict; /* that name the victim */
-	long rss, pgtables;
-	int pid;
-};
-
-static void report_line(struct report *r, const char *record)
-{
-	const char *text = strchr(record, ';');
-	int pid, tgid, level = atoi(record) & 7;
-	long vm, rss, pgtables, swapents;
-	unsigned uid;
-	char name[64];
-
-	if (!text++)
-		return;
-	while (r->seen < N_WANTED && strstr(text, wanted[r->seen].text)) {
-		if (level != wanted[r->seen].level) {
-			FAIL("level %d: %.80s", level, text);
-			r->levels++;
-		}
-		r->seen++;
-	}
-	if (!strncmp(text, "Node 0 active_anon:", 19))
-		check_fields(text, node_fields);
-	if (!strncmp(text, "Node 0 DMA free:", 16))
-		check_fields(text, zone_fields);
-	r->tasks += !strncmp(text, "Tasks state", 11);
-	if (sscanf(text, "[%d] %u %d %ld %ld %ld %ld", &pid, &uid, &tgid, &vm, &rss, &pgtables,
-		   &swapents) == 7 &&
-	    pid == r->pid) {
-		CHECK_EQ(tgid, pid);
-		CHECK(vm >= rss && rss > 1000);
-		r->rss = rss;
-		r->pgtables = pgtables;
-	}
-	snprintf(name, sizeof(name), "task=t_oom,pid=%d,uid=0", r->pid);
-	r->task += strstr(text, name) != NULL;
-	snprintf(name, sizeof(name), "Killed process %d (t_oom) total-vm:", r->pid);
-	r->verdict += strstr(text, name) != NULL;
-}
-
-/* What the log says of the kill of a runaway. */
-static struct report killed_runaway(void)
-{
-	static char record[4096];
-	struct report r = {0};
-	int fd;
-	ssize_t n;
-
-	ut_msleep(6000); /* reports are rationed: ten in five seconds */
-	fd = OK(open("/dev/kmsg", O_RDONLY | O_NONBLOCK));
-	OK(lseek(fd, 0, SEEK_END));
-	r.pid = CHILD({
-		set_adj(0);
-		run_away();
-	});
-	CHECK_SIGNALED(r.pid, SIGKILL);
-	while ((n = read(fd, record, sizeof(record) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
-		record[n > 0 ? n : 0] = '\0';
-		report_line(&r, record);
-	}
-	close(fd);
-	return r;
-}
-
-TEST_MEM(report, 48, "a report that misses a part, or names another than was killed")
-{
-	struct report r = killed_runaway();
-
-	if (r.seen < N_WANTED)
-		FAIL("no line with \"%s\" in its place", wanted[r.seen].text);
-	CHECK_EQ(r.levels, 0);
-	CHECK_EQ(r.tasks, 1);
-	CHECK_EQ(r.task, 1);
-	CHECK_EQ(r.verdict, 1);
-	CHECK(r.rss > 1000 && r.pgtables > 4096);
-}
-
-TEST_MEM(dump_tasks, 48, "vm.oom_dump_tasks that is not minded")
-{
-	struct report r;
-
-	ut_spew("/proc/sys/vm/oom_dump_tasks", "0");
-	r = killed_runaway();
-	ut_spew("/proc/sys/vm/oom_dump_tasks", "1");
-	CHECK_EQ(r.tasks, 0);
-	CHECK_EQ(r.rss, 0);
-	CHECK_EQ(r.verdict, 1);
 }
 
 TEST_MEM(large_and_small, 48, "many small processes that go before the one that has the memory")
@@ -434,7 +145,7 @@ static void drop_caches(void)
 TEST_MEM(reaper, 48, "the memory of a victim that cannot exit, waited for until it can")
 {
 	size_t len = available() * 6 / 10 / PAGE * PAGE;
-	long reaped = number_in("/proc/vmstat", "oom_reap"), before = kills();
+	long reaped = ut_number("/proc/vmstat", "oom_reap"), before = kills();
 	pid_t large, grower;
 
 	if (access("/dev/ram1", R_OK))
@@ -448,7 +159,7 @@ TEST_MEM(reaper, 48, "the memory of a victim that cannot exit, waited for until 
 	});
 	CHECK_EXIT(grower, 0);
 	CHECK_EQ(state_of(large), 'D'); /* still */
-	CHECK_EQ(number_in("/proc/vmstat", "oom_reap"), reaped + 1);
+	CHECK_EQ(ut_number("/proc/vmstat", "oom_reap"), reaped + 1);
 	CHECK_EQ(kills(), before + 1);
 	slow_disk("0");
 	CHECK_SIGNALED(large, SIGKILL);
@@ -513,7 +224,7 @@ TEST_MEM(all_locked, 48, "a hang, a panic or an evicted page where all memory is
 	size_t total = meminfo("MemTotal"), len = total / 2 / PAGE * PAGE,
 	       kept = total / 10 / PAGE * PAGE;
 	char *p = reserve(kept);
-	long locked = number_in("/proc/meminfo", "Mlocked"), before = kills();
+	long locked = ut_number("/proc/meminfo", "Mlocked"), before = kills();
 	pid_t large, grower;
 
 	memset(p, 0x5a, kept);
@@ -525,7 +236,7 @@ TEST_MEM(all_locked, 48, "a hang, a panic or an evicted page where all memory is
 			pause();
 	});
 	for (int i = 0; i < 2000; i++) {
-		if (number_in("/proc/meminfo", "Mlocked") - locked >= (long)(len + kept) / 1024)
+		if (ut_number("/proc/meminfo", "Mlocked") - locked >= (long)(len + kept) / 1024)
 			break;
 		ut_msleep(1);
 	}
@@ -542,9 +253,9 @@ TEST_MEM(all_locked, 48, "a hang, a panic or an evicted page where all memory is
 			break;
 		}
 	OK(munmap(p, kept));
-	for (int i = 0; i < 100 && number_in("/proc/meminfo", "Mlocked") != locked; i++)
+	for (int i = 0; i < 100 && ut_number("/proc/meminfo", "Mlocked") != locked; i++)
 		ut_msleep(10);
-	CHECK_EQ(number_in("/proc/meminfo", "Mlocked"), locked);
+	CHECK_EQ(ut_number("/proc/meminfo", "Mlocked"), locked);
 	check_machine();
 }
 
@@ -707,22 +418,6 @@ TEST_MEM(fork_bomb, 48, "processes that come faster than they are killed: a hang
 	check_machine();
 }
 
-/* Each line of what Octavo says of memory by owner, but for what moves by itself. What a CPU keeps for
- * quick reuse may differ by a few; a leak is one a kill. */
-static void check_ledger(char *was, char *is, long slack)
-{
-	for (char *a = was, *b = is; *a && *b;
-	     a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1) {
-		size_t name = strcspn(a, " \n");
-		long change = atol(b + name) - atol(a + name);
-
-		if (strncmp(a, "free ", 5) && strncmp(a, "slab ", 5) &&
-		    (strncmp(a, b, name) || change > slack || change < -slack))
-			FAIL("was \"%.*s\", is \"%.*s\"", (int)strcspn(a, "\n"), a,
-			     (int)strcspn(b, "\n"), b);
-	}
-}
-
 TEST_MEM(fifty, 48, "kills that each cost some memory for good")
 {
 	static char was[8192], is[8192];
@@ -862,7 +557,7 @@ TEST_MEM(slow_swap, 48, "a kill while swap has room, because it is slow")
 TEST_MEM(swap_full, 48, "a kill before swap is full, or slots that a victim keeps")
 {
 	size_t room = meminfo("SwapFree");
-	long before = kills(), out = number_in("/proc/vmstat", "pswpout");
+	long before = kills(), out = ut_number("/proc/vmstat", "pswpout");
 	pid_t pid;
 
 	if (room < 32 * MIB)
@@ -873,70 +568,10 @@ TEST_MEM(swap_full, 48, "a kill before swap is full, or slots that a victim keep
 	});
 	CHECK_SIGNALED(pid, SIGKILL);
 	CHECK_EQ(kills(), before + 1);
-	out = number_in("/proc/vmstat", "pswpout") - out;
+	out = ut_number("/proc/vmstat", "pswpout") - out;
 	CHECK(out >= (long)(room / PAGE * 9 / 10));
 	for (int i = 0; i < 200 && meminfo("SwapFree") < room - MIB; i++)
 		ut_msleep(10);
 	CHECK(meminfo("SwapFree") >= room - MIB);
 	check_machine();
-}
-
-static long oom_file(const char *name)
-{
-	char path[64], text[32] = "";
-
-	snprintf(path, sizeof(path), "/proc/self/%s", name);
-	OK(ut_slurp(path, text, sizeof(text)));
-	return atol(text);
-}
-
-static void write_errno(const char *path, const char *text, int err)
-{
-	int fd = OK(open(path, O_WRONLY));
-
-	if (err)
-		CHECK_ERRNO(write(fd, text, strlen(text)), err);
-	else
-		CHECK_EQ(write(fd, text, strlen(text)), (long)strlen(text));
-	close(fd);
-}
-
-TEST(files, "oom_score_adj, oom_adj and oom_score: values, bounds, rights, inheritance")
-{
-	static const char adj[] = "/proc/self/oom_score_adj", old[] = "/proc/self/oom_adj";
-	long base;
-
-	set_adj(0);
-	base = oom_file("oom_score");
-	CHECK(base > 600 && base < 1400);
-	set_adj(1000);
-	CHECK_EQ(oom_file("oom_adj"), 15);
-	CHECK(oom_file("oom_score") > base + 500); /* 667, less what a small machine rounds off */
-	set_adj(-1000);
-	CHECK_EQ(oom_file("oom_adj"), -17);
-	CHECK_EQ(oom_file("oom_score"), 0);
-	set_adj(500);
-	CHECK_EQ(oom_file("oom_adj"), 8);
-	write_errno(adj, "1001", EINVAL);
-	write_errno(adj, "-1001", EINVAL);
-	write_errno(adj, "x", EINVAL);
-	write_errno(old, "15", 0);
-	CHECK_EQ(oom_file("oom_score_adj"), 1000);
-	write_errno(old, "-17", 0);
-	CHECK_EQ(oom_file("oom_score_adj"), -1000);
-	write_errno(old, "-8", 0);
-	CHECK_EQ(oom_file("oom_score_adj"), -470);
-	write_errno(old, "16", EINVAL);
-	write_errno(old, "-18", EINVAL);
-	set_adj(100);
-	CHECK_EXIT(CHILD({
-			   CHECK_EQ(oom_file("oom_score_adj"), 100);
-			   OK(setuid(1000));
-			   OK(prctl(PR_SET_DUMPABLE, 1)); /* its files are its own */
-			   write_errno(adj, "300", 0);
-			   write_errno(adj, "100", 0); /* as low as root had it */
-			   write_errno(adj, "99", EACCES);
-			   write_errno(old, "0", EACCES);
-		   }),
-		   0);
 }

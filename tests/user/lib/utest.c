@@ -445,7 +445,7 @@ long ut_smaps(pid_t pid, const volatile void *p, const char *field)
 	return value;
 }
 
-static long number_in(const char *path, const char *field)
+long ut_number(const char *path, const char *field)
 {
 	size_t n = strlen(field);
 	char line[512];
@@ -453,7 +453,7 @@ static long number_in(const char *path, const char *field)
 
 	open_lines(path);
 	while (next_line(line, sizeof(line)))
-		if (!strncmp(line, field, n) && line[n] == ':') {
+		if (!strncmp(line, field, n) && (line[n] == ':' || line[n] == ' ')) {
 			value = strtol(line + n + 1, NULL, 10);
 			break;
 		}
@@ -466,7 +466,7 @@ long ut_status(pid_t pid, const char *field)
 	char path[64];
 
 	proc_path(path, sizeof(path), pid, "status");
-	return number_in(path, field);
+	return ut_number(path, field);
 }
 
 int ut_octavo(void)
@@ -532,6 +532,25 @@ ssize_t ut_slurp(const char *path, char *buf, size_t len)
 void ut_spew(const char *path, const char *text)
 {
 	close(ut_file(path, text, strlen(text)));
+}
+
+int ut_kmsg(void)
+{
+	int fd = OK(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+
+	OK(lseek(fd, 0, SEEK_END));
+	return fd;
+}
+
+char *ut_kmsg_next(int fd)
+{
+	static char record[8192];
+	ssize_t n;
+
+	while ((n = read(fd, record, sizeof(record) - 1)) < 0 && errno == EPIPE)
+		; /* some were overwritten */
+	record[n > 0 ? n : 0] = 0;
+	return n > 0 ? record : NULL;
 }
 
 void ut_wait_state(pid_t pid, char state)

@@ -203,6 +203,7 @@ int ut_maps_line(pid_t pid, const volatile void *p, char *buf, size_t len); /* 0
 int ut_maps_count(const volatile void *from, const volatile void *to);      /* areas that overlap */
 long ut_smaps(pid_t pid, const volatile void *p, const char *field);        /* kB, -1 if absent */
 long ut_status(pid_t pid, const char *field); /* a number of /proc/PID/status, -1 if absent */
+long ut_number(const char *path, const char *field); /* behind "field:" or "field ", or -1 */
 long ut_minflt(void);
 long ut_majflt(void);
 unsigned long ut_memtotal(void); /* MiB */
@@ -212,6 +213,8 @@ int ut_octavo(void);             /* running on Octavo? */
 int ut_file(const char *name, const void *data, size_t len); /* create; an open descriptor */
 ssize_t ut_slurp(const char *path, char *buf, size_t len);   /* NUL-terminated; -1 on error */
 void ut_spew(const char *path, const char *text);
+int ut_kmsg(void);                         /* the kernel's log from here on, without waiting */
+char *ut_kmsg_next(int fd);                /* its next record, NULL: that was all */
 void ut_wait_state(pid_t pid, char state); /* until /proc/PID/stat shows the state */
 void ut_msleep(long ms);
 long ut_now_ms(void); /* CLOCK_MONOTONIC */
