@@ -246,15 +246,28 @@ def run_smp(group, options):
             shell.case("log", re.search(log, f.read()))
 
 
+def tlb_drop_boot(group, options, tests):
+    """{test: did it fail?}, as far as the kernel comes: what is written to freed pages is its end, too."""
+    lines = []
+    words = "tlb.drop=1 rdinit=/tests/run utest=" + ",".join(f"tlb.{test}" for test in tests)
+    process = group.start(["scripts/qemu", "test"], {"APPEND": words, "SEED": str(options.seed)}, lines.append,
+                          case=tests[0])
+    process.child.stdin.close()
+    process.end(SILENCE, limit(options))
+    found = (re.match(r"(not )?ok \d+ tlb\.(\w+)", line) for line in lines)
+    return {m[2]: bool(m[1]) for m in found if m}
+
+
 def run_tlb_drop(group, options):
     with open(os.path.join(ROOT, "tests/user/t_tlb.c")) as f:
         tests = re.findall(r"^TEST\((\w+),", f.read(), re.M)
-    lines = []
-    environment = {"APPEND": "tlb.drop=1 rdinit=/tests/run utest=tlb", "SEED": str(options.seed)}
-    process = group.start(["scripts/qemu", "test"], environment, lines.append)
-    process.child.stdin.close()
-    process.end(SILENCE, limit(options))
-    failed = {m[1] for m in (re.match(r"not ok \d+ tlb\.(\w+)", line) for line in lines) if m}
+    failed, left = set(), tests
+    while left:
+        results = tlb_drop_boot(group, options, left)
+        if not results:
+            results = {left[0]: True}  # the kernel did not survive it
+        failed |= {test for test in results if results[test]}
+        left = [test for test in left if test not in results]
     for test in tests:
         group.verdict(f"{group.name}: {test}", [] if test in failed else ["it passes though no flush is sent"])
 
