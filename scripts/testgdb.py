@@ -176,6 +176,42 @@ def check_cases(group, machine):
             return  # the program is gone
 
 
+def steps(group, name, machine, script):
+    """Commands, and what each has to say, up to the first that does not."""
+    problems = []
+    for command, wanted in script:
+        problems = problems or missing(machine.type(command), wanted)
+    group.verdict(name, problems)
+
+
+def check_two_processors(group):
+    """The cases that take a second processor: gdb lets one of them run while the other stands."""
+    at = "at 0x11000000"
+    machine = Debugger(group, {"RUN": "faults spurious", "APPEND": "norandmaps quiet", "SMP": "2", "ICOUNT": "0"})
+    steps(group, "case.spurious", machine, (
+        (f"oct-fault faults case anon_write {at}", ["case         fault_anon_write"]),
+        ("set scheduler-locking on", []),
+        ("set $first = $_thread", []),
+        ("set $other = 3 - $_thread", []),
+        ("thread $other", ["Switching to thread"]),
+        (f"oct-fault {at}", ["write at 0x11000000", "pmd.*none", "case         fault_anon_write"]),
+        ("thread $first", ["page_fault"]),
+        ("oct-fault finish", ["Done: fault_anon_write;", OURS]),
+        ("thread $other", ["page_fault"]),
+        ("oct-fault show", [r"error code   0x6 WRITE USER: no present entry", r"pte\[  0\] .* PRESENT RW USER",
+                            "case         fault_spurious"]),
+        ("oct-fault finish", ["Done: fault_spurious;", "every entry is as it was", "fault_spurious +0 -> 1"])))
+    machine.stop()
+    machine = Debugger(group, {"RUN": "faults migrating", "APPEND": "norandmaps quiet", "SMP": "2", "ICOUNT": "0"})
+    steps(group, "case.migrating", machine, (
+        ("tbreak migrate_pages", []),
+        ("continue", ["migrate_pages"]),
+        ("oct-fault faults case migrating", [r"pte\[ *\d+\] .* migration of pfn 0x[0-9a-f]+ ", "case         fault_migrating"]),
+        ("oct-fault finish", ["Done: (fault_migrating -> )*fault_spurious; handle_mm_fault", "pte .* migration of pfn",
+                              "now  0x[0-9a-f]+  pfn 0x[0-9a-f]+  PRESENT RW USER", OURS, "pgmigrate_success"])))
+    machine.stop()
+
+
 def check_around(machine):
     """At the COW fault of the child, stopped on the handler's first instruction: what else is there to see."""
     problems = []
@@ -395,6 +431,7 @@ def run(group, options):
     machine.type("oct-fault faults case zero_cow")
     check_broken(group, machine)
     machine.stop()
+    check_two_processors(group)
     check_early(group)
     check_document(group)
     check_terminal(group)

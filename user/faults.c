@@ -7,9 +7,13 @@
  * The cases are named like the functions of mm/fault.c that handle them, without fault_; without
  * arguments all are run. The memory lies where AREA says, a MiB for each case, so that a breakpoint can
  * name an address. swap_in needs swap (make debug SWAP=16), shared_mkwrite a DEVICE that nobody else
- * uses (ramdisk.count=2 and -d /dev/ram1): without them they say so.
+ * uses (ramdisk.count=2 and -d /dev/ram1), spurious and migrating a second processor (SMP=2) and luck,
+ * or a debugger that holds the first one: without them they say so.
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -18,11 +22,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096
 #define AREA 0x10000000UL
+#define KEPT 16
 
 static const char *device;
 static unsigned int number; /* of the case */
@@ -110,6 +116,105 @@ static char shared_mkwrite(void)
 	p = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, 1);
 	(void)*p;
 	return *p = 'm';
+}
+
+static void on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		perror("sched_setaffinity");
+}
+
+static int second_processor(void)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		printf("  left out: one processor\n");
+		return 0;
+	}
+	on_cpu(0);
+	return 1;
+}
+
+static volatile enum { STARTS, READY, GO, END } stage; /* of the second processor's thread */
+static size_t pages;                                   /* that migrating() maps */
+
+static void *writes(void *p)
+{
+	on_cpu(1);
+	stage = READY;
+	while (stage != GO)
+		;
+	*(volatile char *)p = '2';
+	return NULL;
+}
+
+static void *reads(void *p)
+{
+	on_cpu(1);
+	stage = READY;
+	while (stage != END)
+		for (size_t i = 0; i < pages; i += KEPT)
+			(void)((volatile char *)p)[i * PAGE];
+	return NULL;
+}
+
+static pthread_t start(void *(*run)(void *), volatile char *p)
+{
+	pthread_t thread;
+
+	stage = STARTS;
+	if (pthread_create(&thread, NULL, run, (void *)p)) {
+		perror("pthread_create");
+		exit(1);
+	}
+	while (stage != READY)
+		;
+	return thread;
+}
+
+/* Two processors write the same page at once: one makes it, the other finds it made. */
+static char spurious(void)
+{
+	volatile char *p = anonymous();
+	pthread_t thread;
+
+	if (!second_processor())
+		return 0;
+	thread = start(writes, p);
+	stage = GO;
+	*p = '1';
+	pthread_join(thread, NULL);
+	return *p;
+}
+
+/* Of the memory that is free one page in KEPT stays: compaction moves those with the lower frames upwards,
+ * while the other processor reads them all. */
+static char migrating(void)
+{
+	int fd = open("/proc/sys/vm/compact_memory", O_WRONLY);
+	struct sysinfo info;
+	pthread_t thread;
+	volatile char *p;
+
+	if (!second_processor())
+		return 0;
+	sysinfo(&info);
+	pages = info.freeram * info.mem_unit / PAGE / 4 * 3 / KEPT * KEPT;
+	p = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, pages);
+	for (size_t i = 0; i < pages; i++)
+		p[i * PAGE] = 'm';
+	for (size_t i = 0; i < pages; i += KEPT)
+		madvise((void *)(p + (i + 1) * PAGE), (KEPT - 1) * PAGE, MADV_DONTNEED);
+	thread = start(reads, p);
+	if (write(fd, "1", 1) != 1)
+		perror("compact_memory");
+	stage = END;
+	pthread_join(thread, NULL);
+	close(fd);
+	return *p;
 }
 
 static void in_child(volatile char *p)
@@ -247,6 +352,8 @@ static const struct {
 	{"beyond_eof", beyond_eof},
 	{"kernel_read", kernel_read},
 	{"fixup", fixup},
+	{"spurious", spurious},
+	{"migrating", migrating},
 };
 
 static int chosen(int argc, char **argv, const char *name)
