@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The transcripts in docs/*.md are what the machine says.
+"""The transcripts in README.md and docs/*.md are what the machine says.
 
     scripts/transcripts.py [--write] [FILE.md ...]
 
@@ -142,7 +142,7 @@ def run_file(path, write, report, fence=FENCE, prompt=PROMPT, machine_of=Machine
 
 
 def documents():
-    found = glob.glob(os.path.join(ROOT, "docs", "*.md"))
+    found = [os.path.join(ROOT, "README.md"), *glob.glob(os.path.join(ROOT, "docs", "*.md"))]
     return sorted(path for path in found if FENCE in open(path).read())
 
 
