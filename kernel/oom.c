@@ -23,10 +23,11 @@ static bool in_vfork(struct process *p)
 	return READ_ONCE(p->leader->vfork_done);
 }
 
-static bool must_live(struct process *p)
+/* Who calls swapoff goes first, whatever its oom_score_adj, as on Linux. */
+static bool must_live(struct process *p, const struct mm_struct *mm)
 {
 	return p->unkillable || p->leader->thread.flags & THREAD_KTHREAD ||
-	       READ_ONCE(p->oom_score_adj) == OOM_SCORE_ADJ_MIN;
+	       (READ_ONCE(p->oom_score_adj) == OOM_SCORE_ADJ_MIN && !READ_ONCE(mm->oom_origin));
 }
 
 static bool runs_in(struct process *p, const struct mm_struct *mm)
@@ -45,7 +46,6 @@ static void describe_locked(struct process *p, struct oom_task *t)
 		.uid = p->leader->cred.uid,
 		.adj = p->oom_score_adj,
 		.start = p->start_time,
-		.never = must_live(p) || in_vfork(p),
 		.dying = p->group_exit,
 	};
 	strscpy(t->comm, p->leader->thread.comm, sizeof(t->comm));
@@ -55,13 +55,14 @@ static void describe_locked(struct process *p, struct oom_task *t)
 		if (!t->mm)
 			return;
 		mm_get(t->mm);
+		t->never = must_live(p, t->mm) || in_vfork(p);
 		if (atomic_read(&t->mm->users) <= p->nr_threads)
 			return;
 	}
 	list_for_each_entry(q, &all_processes, all_node) {
 		if (q == p || !runs_in(q, t->mm))
 			continue;
-		t->never |= must_live(q);
+		t->never |= must_live(q, t->mm);
 		t->dying &= q->group_exit;
 	}
 }
