@@ -33,7 +33,7 @@ static unsigned int populate_fault_flags(unsigned long vm_flags)
 {
 	bool write = (vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
 
-	return FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);
+	return FAULT_FLAG_REMOTE | FAULT_FLAG_KILLABLE | (write ? FAULT_FLAG_WRITE : 0);
 }
 
 long mm_populate(struct mm_struct *mm, vaddr_t start, size_t len, bool ignore)

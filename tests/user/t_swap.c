@@ -792,6 +792,30 @@ TEST(interrupted, "swapoff that a signal does not end, or that leaves half an ar
 	restore();
 }
 
+TEST(killed, "a process that locks what is on a slow disk, and goes on with it after SIGKILL")
+{
+	struct timespec from, to;
+	char old[16], *p;
+	pid_t pid;
+
+	if (ut_slurp("/sys/module/ramdisk/parameters/delay_us", old, sizeof(old)) < 0)
+		SKIP_LINUX("the ramdisk cannot be slow");
+	swap_on();
+	p = out_pages(400, 51);
+	pid = CHILD({ mlock(p, 400 * PAGE); });
+	delay_us("10000");
+	usleep(100000);
+	OK(clock_gettime(CLOCK_MONOTONIC, &from));
+	OK(kill(pid, SIGKILL));
+	CHECK_SIGNALED(pid, SIGKILL);
+	OK(clock_gettime(CLOCK_MONOTONIC, &to));
+	CHECK(to.tv_sec - from.tv_sec <= 1); /* all of it is four */
+	delay_us(old);
+	CHECK_EQ(wrong(p, 400, 51), 0);
+	OK(munmap(p, 400 * PAGE));
+	restore();
+}
+
 TEST(priority, "the area with the lower priority taken first, or equal ones not in turn")
 {
 	char *p;
