@@ -52,17 +52,31 @@ static __always_inline void ticket_lock_slow(struct ticket_lock *l, u8 ticket)
 
 static inline void ticket_lock(struct ticket_lock *l)
 {
-	u8 ticket;
+	u32 was = TICKET_NEXT_ONE;
+	bool wait;
 
 	race_point();
-	ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
-	if (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
-		ticket_lock_slow(l, ticket);
+#ifdef __OCTAVO__ /* the compiler would take the bytes apart to compare them */
+	__asm__ __volatile__("lock xaddw %w1, %2\n\tcmpb %b1, %h1"
+			     : "=@ccne"(wait), "+Q"(was), "+m"(*l)
+			     :
+			     : "memory");
+#else
+	was = __atomic_fetch_add((u16 *)l, (u16)was, __ATOMIC_ACQUIRE);
+	wait = (u8)was != (u8)(was >> 8);
+#endif
+	if (unlikely(wait))
+		ticket_lock_slow(l, (u8)(was >> 8));
 }
 
 static inline void ticket_unlock(struct ticket_lock *l)
 {
+#ifdef __OCTAVO__
+	/* Only the holder writes it. One instruction, of which the compiler would make three. */
+	__asm__ __volatile__("incb %0" : "+m"(l->owner) : : "memory", "cc");
+#else
 	__atomic_store_n(&l->owner, (u8)(l->owner + 1), __ATOMIC_RELEASE);
+#endif
 	race_point();
 }
 
