@@ -229,7 +229,14 @@ static void *mag_refill(struct kmem_cache *c, struct magazine *m)
 	return obj;
 }
 
-static __noinline void *slab_alloc_slow(struct kmem_cache *c, gfp_t gfp)
+static void *alloc_end(struct kmem_cache *c, void *obj, gfp_t gfp, size_t req, unsigned long ip)
+{
+	slab_debug_alloc(c, obj, req, ip);
+	return gfp & __GFP_ZERO ? memset(obj, 0, req) : obj;
+}
+
+static __noinline void *slab_alloc_slow(struct kmem_cache *c, gfp_t gfp, size_t req,
+					unsigned long ip)
 {
 	for (;;) {
 		struct page *p;
@@ -238,7 +245,7 @@ static __noinline void *slab_alloc_slow(struct kmem_cache *c, gfp_t gfp)
 		mag_make(c, smp_processor_id(), gfp);
 		obj = mag_refill(c, c->mag[smp_processor_id()]); /* another one if that slept */
 		if (obj)
-			return obj;
+			return alloc_end(c, obj, gfp, req, ip);
 		p = slab_new(c, gfp);
 		if (!p)
 			return NULL;
@@ -248,6 +255,22 @@ static __noinline void *slab_alloc_slow(struct kmem_cache *c, gfp_t gfp)
 	}
 }
 
+/* No magazine, or one that is full, and locked. */
+static __noinline void slab_free_slow(struct kmem_cache *c, struct magazine *m, void *obj)
+{
+	if (m) {
+		mag_flush_locked(c, m, (c->mag_limit + 1) / 2);
+		m->obj[m->count++] = obj;
+		spin_unlock(&m->lock);
+		return;
+	}
+	spin_lock(&c->lock);
+	slab_put_locked(c, obj);
+	slab_trim_locked(c, MAX_EMPTY);
+	spin_unlock(&c->lock);
+}
+
+/* What is rare is called last, so that these two need no frame. */
 static __always_inline void *cache_alloc(struct kmem_cache *c, gfp_t gfp, size_t req,
 					 unsigned long ip)
 {
@@ -262,14 +285,7 @@ static __always_inline void *cache_alloc(struct kmem_cache *c, gfp_t gfp, size_t
 			obj = m->obj[--m->count];
 		spin_unlock(&m->lock);
 	}
-	if (unlikely(!obj))
-		obj = slab_alloc_slow(c, gfp);
-	if (unlikely(!obj))
-		return NULL;
-	slab_debug_alloc(c, obj, req, ip);
-	if (gfp & __GFP_ZERO)
-		memset(obj, 0, req);
-	return obj;
+	return likely(obj) ? alloc_end(c, obj, gfp, req, ip) : slab_alloc_slow(c, gfp, req, ip);
 }
 
 static __always_inline void cache_free(struct kmem_cache *c, void *obj, unsigned long ip)
@@ -279,16 +295,13 @@ static __always_inline void cache_free(struct kmem_cache *c, void *obj, unsigned
 	slab_debug_free(c, obj, ip);
 	if (likely(m)) {
 		spin_lock(&m->lock);
-		if (unlikely(m->count >= c->mag_limit))
-			mag_flush_locked(c, m, (c->mag_limit + 1) / 2);
-		m->obj[m->count++] = obj;
-		spin_unlock(&m->lock);
-		return;
+		if (likely(m->count < c->mag_limit)) {
+			m->obj[m->count++] = obj;
+			spin_unlock(&m->lock);
+			return;
+		}
 	}
-	spin_lock(&c->lock);
-	slab_put_locked(c, obj);
-	slab_trim_locked(c, MAX_EMPTY);
-	spin_unlock(&c->lock);
+	slab_free_slow(c, m, obj);
 }
 
 void *slab_alloc(struct kmem_cache *c, gfp_t gfp, size_t req, unsigned long ip)
