@@ -151,26 +151,25 @@ struct page *find_lock_page(struct address_space *m, u64 index)
 	}
 }
 
-unsigned int filemap_get_cached(struct address_space *m, u64 first, unsigned int n,
-				struct page **pages)
+void filemap_get_cached(struct address_space *m, u64 first, unsigned int n, struct page **pages)
 {
-	unsigned long index = first;
-	unsigned int found = 0;
-	void *entry;
+	void *const *slots = NULL;
 
-	memset(pages, 0, n * sizeof(*pages));
 	spin_lock(&m->tree_lock);
-	for (; (entry = radix_next(&m->pages, &index)) && index < first + n; index++) {
-		struct page *page = entry;
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int slot = (first + i) % RADIX_SLOTS;
+		void *entry;
 
-		if (radix_is_value(entry) || !PageUptodate(page))
+		if (!i || !slot)
+			slots = radix_slots(&m->pages, first + i);
+		entry = slots ? slots[slot] : NULL;
+		pages[i] = NULL;
+		if (!entry || radix_is_value(entry) || !PageUptodate((struct page *)entry))
 			continue;
-		get_page(page);
-		pages[index - first] = page;
-		found++;
+		pages[i] = entry;
+		get_page(entry);
 	}
 	spin_unlock(&m->tree_lock);
-	return found;
 }
 
 /* --- coming and going ---- */
@@ -241,7 +240,8 @@ static int insert_page(struct page *page, struct address_space *m, u64 index, gf
 		if (err)
 			break;
 	}
-	radix_preload_end(&m->pages, &pl);
+	if (unlikely(pl.free))
+		radix_preload_end(&m->pages, &pl);
 	return err;
 }
 

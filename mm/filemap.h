@@ -113,8 +113,7 @@ int add_to_page_cache(struct page *page, struct address_space *m, u64 index, gfp
 
 /* The referenced, uptodate pages among [first, first + n), each at pages[index - first], NULL for
  * those that are not there or not ready: how many there are. n <= 64. Does not sleep. */
-unsigned int filemap_get_cached(struct address_space *m, u64 first, unsigned int n,
-				struct page **pages);
+void filemap_get_cached(struct address_space *m, u64 first, unsigned int n, struct page **pages);
 /* Removes a locked page: it is no file's any more. The caller keeps its own reference. */
 void delete_from_page_cache(struct page *page);
 /* The same for a page that is clean and that only the cache and the caller have a reference to: then

@@ -146,8 +146,10 @@ static struct page *page_for_write(struct address_space *m, loff_t pos, size_t n
 		put_page(page);
 		return ERR_PTR(err);
 	}
-	memset(page_address(page), 0, off);
-	memset((char *)page_address(page) + off + n, 0, PAGE_SIZE - off - n);
+	if (n < PAGE_SIZE) {
+		memset(page_address(page), 0, off);
+		memset((char *)page_address(page) + off + n, 0, PAGE_SIZE - off - n);
+	}
 	*fresh = true;
 	return page;
 }
@@ -160,7 +162,7 @@ static void finish_write(struct address_space *m, struct page *page, loff_t pos,
 	char *at = (char *)page_address(page) + (pos & (PAGE_SIZE - 1));
 	bool reads = m->ops && m->ops->readpage;
 
-	if (fresh && !reads)
+	if (fresh && !reads && unlikely(done < n))
 		memset(at + done, 0, n - done);
 	if (fresh && (!reads || done == n))
 		SetPageUptodate(page);

@@ -87,7 +87,7 @@ static bool beyond(const struct radix_node *root, unsigned long index)
 }
 
 /* The leaf whose range holds index, or NULL. */
-static struct radix_node *find_leaf(const struct radix_tree *t, unsigned long index)
+static __always_inline struct radix_node *find_leaf(const struct radix_tree *t, unsigned long index)
 {
 	struct radix_node *node = t->root;
 
@@ -103,6 +103,13 @@ void *radix_lookup(const struct radix_tree *t, unsigned long index)
 	struct radix_node *leaf = find_leaf(t, index);
 
 	return leaf ? leaf->slots[index & RADIX_MASK] : NULL;
+}
+
+void *const *radix_slots(const struct radix_tree *t, unsigned long index)
+{
+	struct radix_node *leaf = find_leaf(t, index);
+
+	return leaf ? leaf->slots : NULL;
 }
 
 /* The first slot from i on that leads to something (tag < 0: to anything), else RADIX_SLOTS. */

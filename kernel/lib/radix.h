@@ -106,6 +106,8 @@ int radix_preload(const struct radix_tree *t, struct radix_preload *pl, gfp_t gf
 void radix_preload_end(const struct radix_tree *t, struct radix_preload *pl);
 
 void *radix_lookup(const struct radix_tree *t, unsigned long index);
+/* The RADIX_SLOTS entries (or NULL) of all that shares index / RADIX_SLOTS; NULL: there are none. */
+void *const *radix_slots(const struct radix_tree *t, unsigned long index);
 /* 0; -EEXIST (the tree is unchanged); -EAGAIN: pl has too few nodes, pl->want are needed. pl may be
  * NULL: then any lack is -EAGAIN. */
 int radix_insert(struct radix_tree *t, unsigned long index, void *entry,
