@@ -70,8 +70,6 @@ static inline void free_page_struct(struct page *p)
 {
 	free_pages_block(p, 0);
 }
-/* Allocates up to n order-0 pages into pages[]; returns how many. */
-size_t alloc_pages_bulk(gfp_t gfp, size_t n, struct page **pages);
 /* Frees n order-0 pages whose refcount has reached 0 (the gather's batch). */
 void free_pages_bulk(struct page **pages, size_t n);
 

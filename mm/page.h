@@ -256,8 +256,6 @@ static inline void put_page(struct page *p)
 /* The page lock (DESIGN 9.3): a sleeping bit lock with hashed wait queues. mm/page_lock.c.
  * lock order: after vma lock, before i_mmap. Not taken by interrupt handlers. */
 void lock_page(struct page *p);
-/* 0, or -EINTR on a fatal signal. */
-int lock_page_killable(struct page *p) __must_check;
 static inline __must_check bool trylock_page(struct page *p)
 {
 	return !TestSetPageLocked(p);

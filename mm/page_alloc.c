@@ -623,15 +623,6 @@ struct page *alloc_pages_node(int nid __unused, gfp_t gfp, unsigned int order)
 	return p;
 }
 
-size_t alloc_pages_bulk(gfp_t gfp, size_t n, struct page **pages)
-{
-	size_t i = 0;
-
-	while (i < n && (pages[i] = alloc_page(gfp)))
-		i++;
-	return i;
-}
-
 void *get_free_page(gfp_t gfp)
 {
 	struct page *p = alloc_page(gfp);

@@ -17,7 +17,6 @@
  * released by another thread than took it (the end of I/O), so the lock checker checks the order
  * when it is taken but does not remember it. Waking: any context.
  */
-#include <kernel/lib/errno.h>
 #include <kernel/lib/hash.h>
 #include <kernel/sched/wait.h>
 #include <kernel/sync/spinlock.h>
@@ -53,27 +52,21 @@ static void page_wake(struct page *p)
 }
 
 /* Sleeps until the bit is clear, or, with lock, until it was clear and is ours. */
-static int page_wait_bit(struct page *p, enum page_flag bit, bool lock, enum thread_state state)
+static void page_wait_bit(struct page *p, enum page_flag bit, bool lock)
 {
 	struct wait_queue *q = page_queue(p);
 	struct page_wait w = {.page = p};
-	int ret = 0;
 
 	wait_entry_init(&w.entry, false);
 	w.entry.func = page_wake_func;
 	for (;;) {
-		prepare_to_wait(q, &w.entry, state);
+		prepare_to_wait(q, &w.entry, THREAD_UNINTERRUPTIBLE);
 		SetPageWaiters(p);
 		if (lock ? trylock_page(p) : !(READ_ONCE(p->flags) & (1u << bit)))
 			break;
-		if (state == THREAD_KILLABLE && current_fatal_signal_pending()) {
-			ret = -EINTR;
-			break;
-		}
 		schedule();
 	}
 	finish_wait(q, &w.entry);
-	return ret;
 }
 
 static void check_page_lock_order(const struct page *p)
@@ -87,13 +80,7 @@ void lock_page(struct page *p)
 {
 	check_page_lock_order(p);
 	if (!trylock_page(p))
-		page_wait_bit(p, PG_locked, true, THREAD_UNINTERRUPTIBLE);
-}
-
-int lock_page_killable(struct page *p)
-{
-	check_page_lock_order(p);
-	return trylock_page(p) ? 0 : page_wait_bit(p, PG_locked, true, THREAD_KILLABLE);
+		page_wait_bit(p, PG_locked, true);
 }
 
 void unlock_page(struct page *p)
@@ -109,7 +96,7 @@ void wait_on_page_locked(struct page *p)
 {
 	might_sleep();
 	if (PageLocked(p))
-		page_wait_bit(p, PG_locked, false, THREAD_UNINTERRUPTIBLE);
+		page_wait_bit(p, PG_locked, false);
 }
 
 void put_and_wait_on_page_locked(struct page *p)
@@ -133,7 +120,7 @@ void wait_on_page_writeback(struct page *p)
 {
 	might_sleep();
 	if (PageWriteback(p))
-		page_wait_bit(p, PG_writeback, false, THREAD_UNINTERRUPTIBLE);
+		page_wait_bit(p, PG_writeback, false);
 }
 
 void end_page_writeback(struct page *p)

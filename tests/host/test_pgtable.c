@@ -74,11 +74,6 @@ void lock_page(struct page *p)
 	if (!trylock_page(p))
 		panic("a page lock is waited for for ever");
 }
-int lock_page_killable(struct page *p)
-{
-	lock_page(p);
-	return 0;
-}
 void unlock_page(struct page *p)
 {
 	assert(PageLocked(p));

@@ -192,10 +192,12 @@ static void check_and_free(struct worker *w, struct block *b)
 static void bulk(struct worker *w)
 {
 	struct page *pages[24];
-	size_t n = alloc_pages_bulk(GFP_KERNEL | __GFP_NOWARN | __GFP_MOVABLE, ARRAY_SIZE(pages),
-				    pages);
 	u64 stamp = new_stamp(w);
+	size_t n = 0;
 
+	while (n < ARRAY_SIZE(pages) &&
+	       (pages[n] = alloc_page(GFP_KERNEL | __GFP_NOWARN | __GFP_MOVABLE)))
+		n++;
 	for (size_t i = 0; i < n; i++)
 		stamp_block(pages[i], 0, stamp + i);
 	sched_yield();
