@@ -213,13 +213,17 @@ void page_fault(struct trapframe *tf)
 	vaddr_t addr = read_cr2();
 	vm_fault_t result;
 
-	if (unlikely((tf->error & ~usual) != PF_ERR_USER || addr >= TASK_SIZE)) {
+	if (unlikely((tf->error & ~usual) != PF_ERR_USER)) {
 		unusual_page_fault(tf, addr);
 		return;
 	}
 	local_irq_enable();
 	result = handle_mm_fault(current_thread()->mm, addr, fault_flags(tf->error));
-	if (unlikely(result > VM_FAULT_MAJOR))
+	if (likely(result <= VM_FAULT_MAJOR))
+		return;
+	if (addr >= TASK_SIZE)
+		bad_user_page_fault(tf, addr);
+	else
 		signal_for_fault(result, addr);
 }
 

@@ -93,6 +93,23 @@ static fault_case fault_anon_write(struct fault *f)
 	return VM_FAULT_DONE;
 }
 
+/* Ahead of use (populate.c): what follows in the same vma and table, as long as nothing is there. */
+static __noinline vm_fault_t fault_anon_ahead(struct fault *f)
+{
+	vaddr_t stop = min(pmd_addr_end(f->addr, f->stop), f->vma->end);
+	vm_fault_t ret;
+
+	while ((ret = fault_anon_write(f)) == VM_FAULT_DONE && f->addr + PAGE_SIZE < stop) {
+		f->orig = ptep_get(++f->pte);
+		if (!pte_none(f->orig) || READ_ONCE(f->mm->oom_unstable))
+			break;
+		f->addr += PAGE_SIZE;
+		count_event(PGFAULT);
+		current_thread()->min_flt++;
+	}
+	return ret;
+}
+
 /* --- private pages, first write ---- */
 
 /* A page that only we know takes the place of the one (or the zero page) in f->orig. Both the new
@@ -225,7 +242,9 @@ static vm_fault_t fault_none(struct fault *f)
 		return VM_FAULT_SIGBUS;
 	if (f->vma->file)
 		return fault_file(f);
-	return fault_is_write(f) ? fault_anon_write(f) : fault_anon_read(f);
+	if (!fault_is_write(f))
+		return fault_anon_read(f);
+	return unlikely(f->flags & FAULT_FLAG_AHEAD) ? fault_anon_ahead(f) : fault_anon_write(f);
 }
 
 static bool access_allowed(const struct fault *f)
@@ -410,7 +429,7 @@ static vm_fault_t page_in(struct fault *f)
 }
 
 /* Does without locks what the fault could not do with them. VM_FAULT_RETRY: now go on. */
-static __noinline vm_fault_t fault_prepare_retry(struct fault *f)
+static vm_fault_t fault_prepare_retry(struct fault *f)
 {
 	vm_fault_t ret = VM_FAULT_RETRY;
 
@@ -436,14 +455,23 @@ static __noinline vm_fault_t fault_prepare_retry(struct fault *f)
 	return VM_FAULT_RETRY;
 }
 
-static __always_inline vm_fault_t handle_fault(struct fault *f)
+static __noinline vm_fault_t fault_again(struct fault *f)
 {
 	vm_fault_t ret;
 
 	do
-		ret = fault_once(f);
-	while (unlikely(ret == VM_FAULT_RETRY) && (ret = fault_prepare_retry(f)) == VM_FAULT_RETRY);
+		ret = fault_prepare_retry(f);
+	while (ret == VM_FAULT_RETRY && (ret = fault_once(f)) == VM_FAULT_RETRY);
 	drop_held(f);
+	return ret;
+}
+
+static __always_inline vm_fault_t handle_fault(struct fault *f)
+{
+	vm_fault_t ret = fault_once(f);
+
+	if (unlikely(ret == VM_FAULT_RETRY))
+		ret = fault_again(f);
 	if (unlikely(ret != VM_FAULT_DONE))
 		return ret;
 	if (f->major) {
@@ -484,19 +512,38 @@ static __noinline vm_fault_t handle_fault_traced(struct fault *f, vaddr_t addr)
 	return ret;
 }
 
+static __always_inline void fault_init(struct fault *f, struct mm_struct *mm, vaddr_t addr,
+				       unsigned int fault_flags)
+{
+	/* The rest is set on the way. */
+	f->mm = mm;
+	f->addr = addr & PAGE_MASK;
+	f->flags = fault_flags;
+	f->need_mmap = f->mmap_locked = f->major = false;
+	f->kind = f->first = FAULT_KIND_NONE;
+	f->held = NULL;
+	count_event(PGFAULT);
+}
+
 vm_fault_t handle_mm_fault(struct mm_struct *mm, vaddr_t addr, unsigned int fault_flags)
 {
 	struct fault f;
 
 	if (unlikely(addr >= TASK_SIZE))
 		return VM_FAULT_SIGSEGV_MAPERR;
-	/* The rest is set on the way. */
-	f.mm = mm;
-	f.addr = addr & PAGE_MASK;
-	f.flags = fault_flags;
-	f.need_mmap = f.mmap_locked = f.major = false;
-	f.kind = f.first = FAULT_KIND_NONE;
-	f.held = NULL;
-	count_event(PGFAULT);
+	fault_init(&f, mm, addr, fault_flags);
 	return trace_on(FAULT) ? handle_fault_traced(&f, addr) : handle_fault(&f);
+}
+
+vm_fault_t fault_ahead(struct mm_struct *mm, vaddr_t *addr, vaddr_t end, unsigned int fault_flags)
+{
+	vm_fault_t ret;
+	struct fault f;
+
+	/* If faults are traced, one at a time: each is a record. */
+	fault_init(&f, mm, *addr, fault_flags | (trace_on(FAULT) ? 0 : FAULT_FLAG_AHEAD));
+	f.stop = end;
+	ret = trace_on(FAULT) ? handle_fault_traced(&f, *addr) : handle_fault(&f);
+	*addr = f.addr + PAGE_SIZE;
+	return ret;
 }

@@ -15,6 +15,7 @@
 #define FAULT_FLAG_INSTR    0x10u
 #define FAULT_FLAG_KILLABLE 0x20u
 #define FAULT_FLAG_FORCE    0x40u /* whatever the vma allows (swapoff; with no other access) */
+#define FAULT_FLAG_AHEAD    0x80u /* fault_ahead()'s own */
 
 /* The cases of fault.c's picture, as /proc/vmtrace names them. */
 #define FAULT_KINDS(X)                                 \
@@ -53,6 +54,9 @@ typedef enum vm_fault vm_fault_t;
 /* Repairs the fault at addr, or tells why it cannot. Sleeps; no locks held, interrupts on. Counts
  * minor and major faults. */
 vm_fault_t handle_mm_fault(struct mm_struct *mm, vaddr_t addr, unsigned int fault_flags);
+/* The same for pages ahead of use, from the page *addr on, below TASK_SIZE: one at least, and with it what
+ * of anonymous memory up to end is still untouched and in the same vma and table. *addr: behind the last. */
+vm_fault_t fault_ahead(struct mm_struct *mm, vaddr_t *addr, vaddr_t end, unsigned int fault_flags);
 
 /* What a fault on behalf of a call means to it: 0, -ENOMEM, -EINTR or -EFAULT. */
 static inline int vm_fault_errno(vm_fault_t f)

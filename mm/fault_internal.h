@@ -23,6 +23,7 @@ struct fault {
 	struct mm_struct *mm;
 	struct vm_area_struct *vma;
 	vaddr_t addr; /* of the page */
+	vaddr_t stop; /* FAULT_FLAG_AHEAD: what follows up to here is wanted, too */
 	unsigned int flags;
 	bool need_mmap;   /* start again with mmap_lock */
 	bool mmap_locked; /* and so it is: neighbours may be looked at */

@@ -2,8 +2,9 @@
 /*
  * Faulting in ahead of use: MAP_POPULATE, and mappings that are locked.
  *
- * Each page is faulted as if the program had touched it, without a lock across faults; mmap_lock is
- * held only to find the next vma, which may be another one by the time its pages are faulted in.
+ * Pages are faulted as if the program had touched them, untouched anonymous ones of one table in one go,
+ * without a lock in between; mmap_lock is held only to find the next vma, which may be another one by the
+ * time its pages are faulted in.
  */
 #include <kernel/lib/errno.h>
 #include <mm/fault.h>
@@ -12,8 +13,8 @@
 static long populate_pages(struct mm_struct *mm, vaddr_t start, vaddr_t end,
 			   unsigned int fault_flags)
 {
-	for (vaddr_t addr = start; addr < end; addr += PAGE_SIZE) {
-		int err = vm_fault_errno(handle_mm_fault(mm, addr, fault_flags));
+	for (vaddr_t addr = start; addr < end;) {
+		int err = vm_fault_errno(fault_ahead(mm, &addr, end, fault_flags));
 
 		if (err)
 			return err;
