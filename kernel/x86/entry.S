@@ -83,9 +83,8 @@
 /* Jumps to slow, with interrupts off, if there is work before user mode. Spoils rdx. */
 	.macro CHECK_WORK slow
 	movq	%gs:current_thread_ptr, %rdx
-	cmpl	$0, THREAD_WORK(%rdx)
-	jne	\slow
-	cmpb	$0, %gs:need_resched_flag
+	movl	THREAD_WORK(%rdx), %edx		/* its bits are in the lowest byte */
+	orb	%gs:need_resched_flag, %dl
 	jne	\slow
 	.endm
 
@@ -132,15 +131,10 @@ syscall_entry:
 	cli
 	CHECK_WORK ret_to_user_work
 
-	movq	TF_RCX(%rsp), %rcx
-	movq	TF_R11(%rsp), %r11
 	cmpl	$ASM_TRAP_SYSCALL, TF_VECTOR(%rsp)
 	jne	ret_to_user_regs
-	cmpq	%rcx, TF_RIP(%rsp)
-	jne	ret_to_user_regs
-	cmpq	%r11, TF_RFLAGS(%rsp)
-	jne	ret_to_user_regs
-
+	movq	TF_RIP(%rsp), %rcx
+	movq	TF_RFLAGS(%rsp), %r11
 	/* rbp was zeroed here; C has kept rbx and r12 to r15. */
 	movq	TF_RBP(%rsp), %rbp
 	.cfi_restore rbp

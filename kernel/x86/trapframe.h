@@ -21,8 +21,7 @@ struct trapframe {
 
 /*
  * The way back from a system call is short: it does not reload rbx, rbp, r12 to r15 (C kept them)
- * and leaves by sysret, as long as vector is TRAP_SYSCALL and rip and rflags are those that rcx and
- * r11 hold. So whoever writes a register of the user other than rax, rdi, rsi, rdx, r8, r9, r10
+ * and leaves by sysret, with rip in rcx and rflags in r11, as long as vector is TRAP_SYSCALL. So whoever writes a register of the user other than rax, rdi, rsi, rdx, r8, r9, r10
  * into a frame during a system call (exec, sigreturn, a new thread's frame) calls this. Signal
  * delivery in exit_to_user() need not: behind it the frame is reloaded whole, by iretq.
  */
