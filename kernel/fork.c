@@ -159,8 +159,9 @@ static struct process *copy_process_struct(u64 flags)
 	if (!p)
 		return NULL;
 	irq = spin_lock_irqsave(&me->siglock);
-	memcpy(p->action, me->action, sizeof(p->action));
 	p->action_set = me->action_set;
+	for (sigset_t set = me->action_set; set; set &= set - 1)
+		p->action[__builtin_ctzl(set)] = me->action[__builtin_ctzl(set)];
 	memcpy(p->rlim, me->rlim, sizeof(p->rlim));
 	spin_unlock_irqrestore(&me->siglock, irq);
 	p->oom_score_adj = me->oom_score_adj;

@@ -38,7 +38,6 @@ static void kthread_init_task(struct task *t, struct process *p, const char *nam
 	strscpy(t->thread.comm, name, sizeof(t->thread.comm));
 	t->fs = fs_get(&init_fs);
 	p->leader = t;
-	memset(p->action, 0, sizeof(p->action));
 	rlimits_init(p);
 }
 

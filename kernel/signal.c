@@ -509,7 +509,8 @@ void retarget_signals_locked(struct task *t, sigset_t which)
 
 void set_blocked_locked(struct task *t, sigset_t newmask)
 {
-	retarget_signals_locked(t, newmask & ~t->blocked);
+	if (t->proc->shared_pending.signal)
+		retarget_signals_locked(t, newmask & ~t->blocked);
 	t->blocked = newmask;
 	recalc_sigpending(t);
 }

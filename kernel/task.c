@@ -151,6 +151,8 @@ void process_put(struct process *p)
 		return;
 	assert(list_empty(&p->threads) && list_empty(&p->children));
 	signals_release_pending(&p->shared_pending);
+	for (sigset_t set = p->action_set; set; set &= set - 1)
+		p->action[__builtin_ctzl(set)] = (struct k_sigaction){};
 	kmem_cache_free(process_cache, p);
 }
 
@@ -261,7 +263,13 @@ static void process_setup(struct process *p)
 	p->start_time = ktime_get();
 }
 
-/* Without action and rlim, the bulk of it: the caller copies or clears them. */
+/* The actions are all zero in a free one, too: they are the bulk of it, and most are never set. */
+static void process_construct(void *obj)
+{
+	memset(((struct process *)obj)->action, 0, sizeof(((struct process *)obj)->action));
+}
+
+/* Without rlim: the caller copies or clears it. */
 struct process *process_alloc(void)
 {
 	struct process *p = kmem_cache_alloc(process_cache, GFP_KERNEL);
@@ -505,8 +513,8 @@ void task_init(void)
 		list_init(&sid_hash[i]);
 	}
 	task_cache = kmem_cache_create("task_struct", sizeof(struct task), 0, SLAB_PANIC, NULL);
-	process_cache =
-		kmem_cache_create("signal_cache", sizeof(struct process), 0, SLAB_PANIC, NULL);
+	process_cache = kmem_cache_create("signal_cache", sizeof(struct process), 0, SLAB_PANIC,
+					  process_construct);
 	fpu_cache = kmem_cache_create("fpu_state", fpu_state_size(), 64, SLAB_PANIC, NULL);
 	signal_init();
 	futex_init();
