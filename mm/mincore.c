@@ -4,8 +4,8 @@
  *
  * A present entry says yes. Where there is none, the page may still be in the file's cache: the
  * question is about memory, not about this space's tables. An anonymous page that has no entry is in
- * no memory; a swapped one is if the swap cache has it. Each table is looked at once, under its lock;
- * the file's cache is asked afterwards.
+ * no memory; a swapped one, tmpfs's too, is if the swap cache has it. Each table is looked at once, under
+ * its lock; the file's cache is asked afterwards.
  *
  * Locking: mmap_lock for reading.
  */
@@ -17,19 +17,22 @@
 #include <mm/swap.h>
 #include <mm/vma.h>
 
+static bool put_uptodate(struct page *page)
+{
+	bool uptodate = page && PageUptodate(page);
+
+	if (page)
+		put_page(page);
+	return uptodate;
+}
+
 static bool page_is_cached(const struct vm_area_struct *vma, vaddr_t addr)
 {
-	struct page *page;
-	bool uptodate;
+	struct address_space *m = vma->file ? vma->file->mapping : NULL;
+	u64 index = vma_index(vma, addr);
 
-	if (!vma->file || !vma->file->mapping)
-		return false;
-	page = find_get_page(vma->file->mapping, vma_index(vma, addr));
-	if (!page)
-		return false;
-	uptodate = PageUptodate(page);
-	put_page(page);
-	return uptodate;
+	return m && (put_uptodate(find_get_page(m, index)) ||
+		     (m->shmem && put_uptodate(shmem_swap_cached(m, index))));
 }
 
 /* Not present, but the answer is not in the file's cache either. */
@@ -37,17 +40,9 @@ static bool page_is_cached(const struct vm_area_struct *vma, vaddr_t addr)
 
 static u8 residency(pte_t e)
 {
-	struct page *page;
-	bool uptodate;
-
 	if (!pte_is_swap(e))
 		return !pte_none(e);
-	page = swap_cache_get(pte_to_swp(e));
-	if (!page)
-		return ELSEWHERE;
-	uptodate = PageUptodate(page);
-	put_page(page);
-	return uptodate ? 1 : ELSEWHERE;
+	return put_uptodate(swap_cache_get(pte_to_swp(e))) ? 1 : ELSEWHERE;
 }
 
 static void note_present(struct pt_walk *w, vaddr_t base, u8 *vec)

@@ -78,6 +78,8 @@ int shmem_swap_out(struct page *page) __must_check;
  * nothing is swapped out there; -ENOMEM, -EIO. Sleeps. */
 int shmem_swap_in(struct address_space *m, u64 index, bool *major) __must_check;
 /* How many of n pages from first on are swapped out. */
+/* The page at index if the swap cache has it, referenced, or NULL. */
+struct page *shmem_swap_cached(struct address_space *m, u64 index);
 unsigned long shmem_swapped(struct address_space *m, u64 first, u64 n);
 /* The mapping, which is empty, goes. Sleeps. */
 void shmem_forget(struct address_space *m);

@@ -111,6 +111,18 @@ static bool value_at_locked(struct address_space *m, u64 index, swp_entry_t *e)
 	return true;
 }
 
+struct page *shmem_swap_cached(struct address_space *m, u64 index)
+{
+	struct page *page = NULL;
+	swp_entry_t e;
+
+	spin_lock(&m->tree_lock);
+	if (value_at_locked(m, index, &e))
+		page = swap_cache_get(e);
+	spin_unlock(&m->tree_lock);
+	return page;
+}
+
 static bool value_at(struct address_space *m, u64 index, swp_entry_t *e)
 {
 	bool is;
