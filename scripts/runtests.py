@@ -75,6 +75,10 @@ def shortage_words(options):
             + (" integrity=100000" if options.long else ""))
 
 
+def slow_swap_words(options):
+    return "rdinit=/tests/run utest=swap ramdisk_size=16384 ramdisk.count=2 ramdisk.delay_us=100"
+
+
 def random_words(options, more=""):
     """Any sequence of calls, while two areas come and go: 100,000 steps with --long."""
     steps = 100000 if options.long else 6000
@@ -251,6 +255,8 @@ def all_groups():
                 {"MEM": "16", "BUILD": "debug", "INITRD": f"{OUT}/initramfs-part{part}.cpio"}, ["debug"]))
         groups.append(Group("shortage", "data and programs in 64 MiB of RAM and 192 of swap", run_boot(shortage_words),
                             {"MEM": "64", "SWAP": "192"}, ["release"]))
+        groups.append(Group("swap-slow", "swap on a disk that takes its time", run_boot(slow_swap_words),
+                            {"MEM": "128", "BUILD": "debug"}, ["debug"]))
         groups += random_groups()
         groups += integrity_groups()
         groups += smp_groups()
