@@ -77,13 +77,14 @@ static struct vm_area_struct *detach(struct mm_struct *mm, struct vm_area_struct
 }
 
 /* The pages and tables of detached vmas, between the neighbours that stay. */
-static void tear_down(struct mm_struct *mm, struct vm_area_struct *list, vaddr_t start, vaddr_t end,
-		      vaddr_t floor, vaddr_t ceiling)
+static void tear_down(struct mm_struct *mm, struct vm_area_struct *list, vaddr_t floor,
+		      vaddr_t ceiling)
 {
 	struct mmu_gather g;
 
 	tlb_gather_start(&g, mm);
-	unmap_vmas(&g, list, start, end);
+	for (struct vm_area_struct *vma = list; vma; vma = vma->next)
+		zap_range(vma, vma->start, vma->end, &g);
 	for (struct vm_area_struct *vma = list; vma; vma = vma->next) {
 		unlink_anon_vmas(vma);
 		vma_unlink_file(vma);
@@ -131,7 +132,7 @@ int munmap_locked(struct mm_struct *mm, vaddr_t addr, size_t len, struct vma_gra
 	prev = first->prev;
 	first = detach(mm, first, end);
 	next = prev ? prev->next : vma_first(mm);
-	tear_down(mm, first, addr, end, prev ? prev->end : 0, next ? next->start : TASK_SIZE);
+	tear_down(mm, first, prev ? prev->end : 0, next ? next->start : TASK_SIZE);
 	to_graveyard(dead, first);
 	return 0;
 }
@@ -165,7 +166,7 @@ void exit_mmap(struct mm_struct *mm)
 	mm->mmap_cache = NULL;
 	spin_unlock(&mm->tree_lock);
 	if (first)
-		tear_down(mm, first, 0, TASK_SIZE, 0, TASK_SIZE);
+		tear_down(mm, first, 0, TASK_SIZE);
 	mm->map_count = 0;
 	mm->total_vm = mm->locked_vm = mm->data_vm = mm->exec_vm = mm->stack_vm = 0;
 	commit_uncharge(mm, atomic_long_read(&mm->committed));

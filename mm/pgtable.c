@@ -256,22 +256,24 @@ bool pt_walk_next(struct pt_walk *w)
 		}
 		w->pud = pgd_table(pgd) + pud_index(addr);
 		pud = pudp_get(w->pud);
-		stop = pud_addr_end(addr, end);
 		if (unlikely(pud_none(pud))) {
-			addr = stop;
+			addr = pud_addr_end(addr, end);
 			continue;
 		}
 		if (unlikely(pud_leaf(pud)))
-			return walk_stop(w, addr, stop, PT_PUD);
+			return walk_stop(w, addr, pud_addr_end(addr, end), PT_PUD);
 		pmd = pud_table(pud) + pmd_index(addr);
-		for (; addr < stop && pmd_none(pmdp_get(pmd)); pmd++)
-			addr = ALIGN_DOWN(addr, PMD_SIZE) + PMD_SIZE;
-		if (likely(addr < stop)) {
+		if (likely(!pmd_none(pmdp_get(pmd)))) {
 			w->pmd = pmd;
-			return walk_stop(w, addr, pmd_addr_end(addr, stop),
+			return walk_stop(w, addr, pmd_addr_end(addr, end),
 					 pmd_leaf(pmdp_get(pmd)) ? PT_PMD : PT_PTE);
 		}
-		addr = stop;
+		addr = ALIGN_DOWN(addr, PMD_SIZE);
+		stop = pud_addr_end(addr, end);
+		do {
+			addr += PMD_SIZE;
+			pmd++;
+		} while (addr < stop && pmd_none(pmdp_get(pmd)));
 	}
 	return false;
 }
@@ -301,11 +303,10 @@ static void detach_table(const struct free_range *r, pteval_t *entry)
 	tlb_remove_table(r->g, table);
 }
 
-static void free_pmds(const struct free_range *r, pud_t *pud, vaddr_t addr, vaddr_t end)
+/* pmd: of addr, or NULL. */
+static void free_pmds(const struct free_range *r, pmd_t *pmd, vaddr_t addr, vaddr_t end)
 {
-	pmd_t *pmd = pmd_offset(pud, addr);
-
-	for (; addr < end; addr = ALIGN_DOWN(addr, PMD_SIZE) + PMD_SIZE, pmd++) {
+	for (; pmd && addr < end; addr = ALIGN_DOWN(addr, PMD_SIZE) + PMD_SIZE, pmd++) {
 		if (pmd_none(pmdp_get(pmd)) || !table_unused(r, addr, PMD_SIZE))
 			continue;
 		assert(!pmd_leaf(pmdp_get(pmd)));
@@ -321,13 +322,15 @@ static void free_puds(const struct free_range *r, pgd_t *pgd, vaddr_t addr, vadd
 		if (pud_none(pudp_get(pud)))
 			continue;
 		assert(!pud_leaf(pudp_get(pud)));
-		free_pmds(r, pud, addr, pud_addr_end(addr, end));
+		free_pmds(r, pmd_offset(pud, addr), addr, pud_addr_end(addr, end));
 		if (table_unused(r, addr, PUD_SIZE))
 			detach_table(r, &pud->pud);
 	}
 }
 
-void free_pgtables(struct mmu_gather *g, vaddr_t start, vaddr_t end, vaddr_t floor, vaddr_t ceiling)
+/* Those of [start, end), where vmas were; none is left between floor and ceiling. */
+static void free_pgtables(struct mmu_gather *g, vaddr_t start, vaddr_t end, vaddr_t floor,
+			  vaddr_t ceiling)
 {
 	struct free_range r = {g, floor, ceiling};
 
@@ -335,14 +338,10 @@ void free_pgtables(struct mmu_gather *g, vaddr_t start, vaddr_t end, vaddr_t flo
 	if (!ceiling || ceiling >= TASK_SIZE)
 		r.ceiling = (vaddr_t)KERNEL_PGD_BOUNDARY << PGDIR_SHIFT;
 	debug_assert(floor <= start && start < end && end <= r.ceiling);
-	/* Most are short, and the table above stays: one entry to look at. */
-	if (((start ^ (end - 1)) < PMD_SIZE) && !table_unused(&r, start, PUD_SIZE)) {
-		pmd_t *pmd = table_unused(&r, start, PMD_SIZE) ? pmd_find(g->mm, start) : NULL;
-
-		if (pmd && !pmd_none(pmdp_get(pmd))) {
-			assert(!pmd_leaf(pmdp_get(pmd)));
-			detach_table(&r, &pmd->pmd);
-		}
+	/* Most are short, and the table above stays; and many were never touched. */
+	if ((start ^ (end - 1)) < PUD_SIZE && !table_unused(&r, start, PUD_SIZE)) {
+		if (g->tables_met)
+			free_pmds(&r, pmd_find(g->mm, start), start, end);
 		return;
 	}
 	for (vaddr_t addr = start; addr < end; addr = pgd_addr_end(addr, end)) {

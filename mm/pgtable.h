@@ -196,14 +196,9 @@ void zap_range_cows(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, stru
 		    bool even_cows);
 /* The same with a gather of its own, flushed on return (madvise). */
 void zap_vma_range(struct vm_area_struct *vma, vaddr_t start, vaddr_t end);
-/* zap_range() over vma and those behind it on vma->next, as far as they reach into [start, end). */
-void unmap_vmas(struct mmu_gather *g, struct vm_area_struct *vma, vaddr_t start, vaddr_t end);
-/* Frees the tables that served [start, end). floor: the end of the mapping before (0: none);
- * ceiling: the start of the one after (0 or TASK_SIZE: none): tables shared with these stay. The
- * vmas of the range are unmapped and have left rmap. mmap_lock held for writing. */
-void free_pgtables(struct mmu_gather *g, vaddr_t start, vaddr_t end, vaddr_t floor,
-		   vaddr_t ceiling);
-/* The same for a list of detached vmas (through next, ascending): looks only where they were. */
+/* Frees the tables that served a list of detached vmas (through next, ascending). floor: the end of
+ * the mapping before (0: none); ceiling: the start of the one after (0 or TASK_SIZE: none): tables
+ * shared with these stay. The vmas were zapped into g and have left rmap. mmap_lock held for writing. */
 void free_vma_tables(struct mmu_gather *g, const struct vm_area_struct *list, vaddr_t floor,
 		     vaddr_t ceiling);
 

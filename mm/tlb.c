@@ -262,6 +262,7 @@ void tlb_gather_start(struct mmu_gather *g, struct mm_struct *mm)
 {
 	g->mm = mm;
 	g->batches = 0;
+	g->tables_met = false;
 	gather_reset(g);
 }
 

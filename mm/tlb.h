@@ -5,8 +5,8 @@
  *
  *	struct mmu_gather g;
  *	tlb_gather_start(&g, mm);
- *	unmap_vmas(&g, vma, start, end);
- *	free_pgtables(&g, start, end, floor, ceiling);
+ *	zap_range(vma, start, end, &g);
+ *	free_vma_tables(&g, vma, floor, ceiling);
  *	tlb_gather_finish(&g);
  */
 #pragma once
@@ -24,6 +24,7 @@ struct mmu_gather {
 	vaddr_t start, end; /* what to flush; start >= end: nothing */
 	unsigned int nr;
 	bool tables;           /* some of the pages are tables */
+	bool tables_met;       /* some of what was zapped had a table of ptes */
 	unsigned long batches; /* flushed so far (for tests) */
 	struct page
 		*pages[GATHER_PAGES]; /* some with GATHER_LATE, in a bit that pointers have clear */

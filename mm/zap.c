@@ -141,11 +141,12 @@ void zap_range_cows(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, stru
 	struct pt_walk w;
 
 	debug_assert(vma->start <= start && end <= vma->end && g->mm == vma->mm);
-	mm_update_hiwater_rss(vma->mm);
 	for_each_pt_range(&w, vma->mm, start, end)
 	{
 		if (leaf_unexpected(&w))
 			continue;
+		mm_update_hiwater_rss(vma->mm);
+		g->tables_met = true;
 		for (vaddr_t addr = w.addr; addr < w.end;) {
 			addr = zap_table_part(&z, w.pmd, addr, w.end);
 			if (tlb_gather_full(g))
@@ -167,12 +168,6 @@ void zap_vma_range(struct vm_area_struct *vma, vaddr_t start, vaddr_t end)
 	tlb_gather_start(&g, vma->mm);
 	zap_range(vma, start, end, &g);
 	tlb_gather_finish(&g);
-}
-
-void unmap_vmas(struct mmu_gather *g, struct vm_area_struct *vma, vaddr_t start, vaddr_t end)
-{
-	for (; vma && vma->start < end; vma = vma->next)
-		zap_range(vma, max(start, vma->start), min(end, vma->end), g);
 }
 
 /* --- rights ---- */

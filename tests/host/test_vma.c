@@ -270,14 +270,14 @@ static void zap(vaddr_t start, vaddr_t end)
 		if (in_window(start))
 			table[page_no(start)] = (struct touched){0};
 }
-void unmap_vmas(struct mmu_gather *g, struct vm_area_struct *vma, vaddr_t start, vaddr_t end)
+void zap_range(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, struct mmu_gather *g)
 {
 	(void)g;
-	for (; vma && vma->start < end; vma = vma->next) {
-		if (!vma->detached)
-			fail("unmapping a vma that faults still find");
-		zap(max(vma->start, start), min(vma->end, end));
-	}
+	if (!vma->detached)
+		fail("unmapping a vma that faults still find");
+	if (vma->start > start || vma->end < end)
+		fail("unmapping beyond the vma");
+	zap(start, end);
 }
 void advise_cold(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, bool pageout)
 {
