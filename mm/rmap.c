@@ -322,9 +322,11 @@ void unlink_anon_vmas(struct vm_area_struct *vma)
 	vma->anon_vma = NULL;
 	up_write(&root->lock);
 	/* The order does not matter: each of them holds its root. */
-	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma)
+	list_for_each_entry_safe(avc, n, &vma->anon_vma_chain, same_vma) {
 		put_anon_vma(avc->anon_vma);
-	free_unlinked_chain(vma);
+		kmem_cache_free(chain_cache, avc);
+	}
+	list_init(&vma->anon_vma_chain);
 }
 
 /* --- files ---- */
