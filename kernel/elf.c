@@ -264,8 +264,11 @@ static int map_image(struct mm_struct *mm, struct file *file, const struct elf_i
 static long mapping_place(struct mm_struct *mm, const struct elf_image *img)
 {
 	size_t len = img->max - img->min, slack = img->align - PAGE_SIZE;
-	long addr = get_unmapped_area(mm, 0, len + slack, MAP_PRIVATE);
+	long addr;
 
+	down_write(&mm->mmap_lock);
+	addr = get_unmapped_area(mm, 0, len + slack, MAP_PRIVATE);
+	up_write(&mm->mmap_lock);
 	return addr < 0 ? addr : (long)ALIGN_DOWN((vaddr_t)addr + slack, img->align);
 }
 

@@ -180,7 +180,7 @@ static int copy_vma(struct mm_struct *dst, struct vm_area_struct *vma)
 			goto put;
 	}
 	vma_link_file(copy);
-	vma_insert(dst, copy);
+	vma_insert(copy, NULL);
 	vm_account(dst, copy->flags, pages);
 	/* From here on the child's teardown undoes it all. */
 	return copy_contents(copy, vma);

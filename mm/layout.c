@@ -83,6 +83,7 @@ void layout_set_mmap_base(struct mm_struct *mm, int level)
 	}
 	gap = min(max(gap, MMAP_GAP_MIN), MMAP_GAP_MAX);
 	mm->mmap_base = PAGE_ALIGN(TASK_SIZE - gap - shift);
+	mm->gap_end = TASK_SIZE;
 }
 
 vaddr_t layout_pie_base(int level)

@@ -71,6 +71,7 @@ struct mm_struct *mm_alloc(void)
 	spin_lock_init(&mm->pgd_lock, LOCK_PGD);
 	atomic_set(&mm->users, 1);
 	atomic_set(&mm->count, 1);
+	mm->gap_end = TASK_SIZE;
 	mm->rlim_as = mm->rlim_data = mm->rlim_stack = mm->rlim_memlock = ~0UL;
 	spin_lock(&all_lock);
 	list_add_tail(&mm->all, &all_spaces);

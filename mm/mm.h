@@ -56,8 +56,7 @@ struct vm_area_struct {
 	struct mappable *file;              /* (c) referenced; NULL: anonymous private */
 	struct rb_node mm_node;             /* (t) in mm->vma_tree, by start */
 	struct vm_area_struct *prev, *next; /* (t) in the order of addresses */
-	vaddr_t gap;                        /* (t) free space before it */
-	vaddr_t subtree_gap;                /* (t) the largest gap in this subtree */
+	vaddr_t gap_bound;                  /* (m) no gap before a vma of this subtree is larger */
 	struct rwsem lock;                  /* the vma lock */
 	bool detached;                      /* (v) in no tree */
 
@@ -90,6 +89,8 @@ struct mm_struct {
 	vaddr_t start_code, end_code, start_data, end_data;
 	vaddr_t start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end;
 	vaddr_t mmap_base;
+	vaddr_t gap_end;         /* (m) between it and mmap_base no gap has ... */
+	size_t gap_len;          /* ... so many bytes */
 	unsigned long def_flags; /* VM_LOCKED after mlockall(MCL_FUTURE) */
 	u64 auxv[48];
 	struct mappable *exe_file; /* (m) referenced */

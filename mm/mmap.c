@@ -83,7 +83,7 @@ static vaddr_t choose_address(struct mm_struct *mm, size_t len, int flags)
 
 	if (flags & MAP_32BIT)
 		return vma_gap_bottomup(mm, 1UL << 30, address_limit(flags), len);
-	addr = vma_gap_topdown(mm, low, mm->mmap_base, len);
+	addr = vma_gap_topdown(mm, low, len);
 	if (!addr) /* the rest: from a third up, as Linux falls back */
 		addr = vma_gap_bottomup(mm, PAGE_ALIGN(TASK_SIZE / 3), TASK_SIZE, len);
 	return addr;
@@ -259,7 +259,7 @@ static int insert_new(struct mmap_request *r)
 	vma_link_file(vma);
 	if (dirties)
 		mapping_unmap_writable(file->mapping);
-	vma_insert(r->mm, vma);
+	vma_insert(vma, find_vma(r->mm, r->addr));
 	return 0;
 }
 

@@ -146,7 +146,7 @@ static bool carry_over(struct mremap_request *r, struct vm_area_struct *vma,
 
 	down_write(&vma->lock);
 	down_write(&target->lock);
-	vma_insert(r->mm, target);
+	vma_insert(target, find_vma(r->mm, r->new));
 	moved = move_page_tables(vma, r->old, target, r->new, r->old_len);
 	all = moved == r->old_len;
 	if (!all) /* the tables there still exist: this cannot fail */

@@ -6,11 +6,20 @@
  * in; mmap asks where a range is free; munmap, mprotect and their like cut ranges and join them.
  *
  * Idea. One red-black tree by start, and a list through the same vmas in the order of addresses.
- * Each node also holds the largest free gap that lies before a vma of its subtree, so that a search
- * for free space skips subtrees that have none large enough:
+ * Each node also holds a bound on the free gaps that lie before the vmas of its subtree, so that a
+ * search for free space skips subtrees that have none large enough:
  *
  *	0        A---A      B--B   C------C        D--D             TASK_SIZE
  *	| gap(A) |   |gap(B)|  |gap|      | gap(D) |  | the last gap |
+ *
+ * The bound is never too low: a gap that grows raises it on the way up, as far as it has to. It may be
+ * too high: a gap that is filled leaves it alone, so that what maps and unmaps at one place changes it
+ * once. A search that finds nothing below a node lowers it to what it saw there, and so pays no more
+ * often for a gap that is gone than there were ancestors that knew of it.
+ *
+ * Most searches go downwards from mmap_base, and often for what the one before was for: gap_end says
+ * where that one came to, as no gap of gap_len bytes lies above it and below mmap_base. The next one
+ * for as much or more looks there first. A gap that grows above raises gap_end to its end.
  *
  * The gap before a stack (VM_GROWSDOWN) is counted smaller by STACK_GUARD_GAP: nothing is placed so
  * close below it that it could grow into its neighbour unnoticed.
@@ -67,7 +76,6 @@ struct vm_area_struct *vma_alloc(struct mm_struct *mm)
 	vma->pgoff = 0;
 	vma->file = NULL;
 	vma->prev = vma->next = NULL;
-	vma->subtree_gap = 0;
 	vma->detached = true;
 	vma->anon_vma = NULL;
 	return vma;
@@ -101,84 +109,105 @@ void vma_free(struct vm_area_struct *vma)
 
 #define rb_to_vma(n) rb_entry(n, struct vm_area_struct, mm_node)
 
+static struct vm_area_struct *vma_last(struct mm_struct *mm)
+{
+	return rb_entry_safe(rb_last(&mm->vma_tree), struct vm_area_struct, mm_node);
+}
+
+/* The vma that ends at or before start, given the first one behind it. */
+static struct vm_area_struct *vma_before(struct mm_struct *mm, struct vm_area_struct *next)
+{
+	return next ? next->prev : vma_last(mm);
+}
+
+static vaddr_t gap_start(const struct vm_area_struct *vma)
+{
+	return vma->prev ? vma->prev->end : 0;
+}
+
 static vaddr_t gap_before(const struct vm_area_struct *vma)
 {
-	vaddr_t from = vma->prev ? vma->prev->end : 0, to = vma_start_gap(vma);
+	vaddr_t from = gap_start(vma), to = vma_start_gap(vma);
 
 	return to > from ? to - from : 0;
 }
 
-static vaddr_t compute_subtree_gap(const struct vm_area_struct *vma)
+static vaddr_t compute_gap_bound(const struct vm_area_struct *vma)
 {
 	const struct rb_node *l = vma->mm_node.rb_left, *r = vma->mm_node.rb_right;
-	vaddr_t gap = vma->gap;
+	vaddr_t gap = gap_before(vma);
 
-	if (l && rb_to_vma(l)->subtree_gap > gap)
-		gap = rb_to_vma(l)->subtree_gap;
-	if (r && rb_to_vma(r)->subtree_gap > gap)
-		gap = rb_to_vma(r)->subtree_gap;
+	if (l && rb_to_vma(l)->gap_bound > gap)
+		gap = rb_to_vma(l)->gap_bound;
+	if (r && rb_to_vma(r)->gap_bound > gap)
+		gap = rb_to_vma(r)->gap_bound;
 	return gap;
 }
 
-RB_DECLARE_CALLBACKS(static, vma_gap_callbacks, struct vm_area_struct, mm_node, subtree_gap,
-		     compute_subtree_gap);
-
-/* Looks again at the gap before vma (may be NULL), and tells its ancestors. */
-static void gap_changed(struct vm_area_struct *vma)
+static void bound_copy(struct rb_node *old, struct rb_node *new_)
 {
-	if (!vma)
-		return;
-	assert_spin_held(&vma->mm->tree_lock);
-	vma->gap = gap_before(vma);
-	vma_gap_callbacks_propagate(&vma->mm_node, NULL);
+	rb_to_vma(new_)->gap_bound = rb_to_vma(old)->gap_bound;
 }
 
-static void tree_link(struct mm_struct *mm, struct vm_area_struct *vma)
+static void bound_rotate(struct rb_node *old, struct rb_node *new_)
 {
+	bound_copy(old, new_);
+	rb_to_vma(old)->gap_bound = compute_gap_bound(rb_to_vma(old));
+}
+
+/* What leaves a subtree lowers no bound. */
+static const struct rb_augment_callbacks vma_gap_callbacks = {
+	.copy = bound_copy,
+	.rotate = bound_rotate,
+};
+
+/* vma and its ancestors learn of the gap before it. */
+static void raise_bounds(struct vm_area_struct *vma)
+{
+	vaddr_t gap = gap_before(vma);
+
+	for (; vma && vma->gap_bound < gap;
+	     vma = rb_entry_safe(rb_parent(&vma->mm_node), struct vm_area_struct, mm_node))
+		vma->gap_bound = gap;
+}
+
+/* The gap before vma (NULL: the last gap) has grown. */
+static void gap_grown(struct mm_struct *mm, struct vm_area_struct *vma)
+{
+	mm->gap_end = max(mm->gap_end, vma ? vma_start_gap(vma) : TASK_SIZE);
+	if (vma)
+		raise_bounds(vma);
+}
+
+/* One of two neighbours is below the other, on the side of it where nothing is between them: either
+ * next has no left child, or prev has no right one. */
+static void tree_link(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_struct *next)
+{
+	struct vm_area_struct *prev = vma_before(mm, next);
 	struct rb_node **link = &mm->vma_tree.rb_node, *parent = NULL;
 
 	assert_spin_held(&mm->tree_lock);
-	vma->prev = vma->next = NULL;
-	while (*link) {
-		struct vm_area_struct *v = rb_to_vma(*link);
-
-		parent = *link;
-		assert(v->start != vma->start);
-		if (vma->start < v->start) {
-			vma->next = v;
+	vma->prev = prev;
+	vma->next = next;
+	if (prev) {
+		assert(prev->start < vma->start);
+		prev->next = vma;
+		parent = &prev->mm_node;
+		link = &parent->rb_right;
+	}
+	if (next) {
+		assert(vma->start < next->start);
+		next->prev = vma;
+		if (!next->mm_node.rb_left) {
+			parent = &next->mm_node;
 			link = &parent->rb_left;
-		} else {
-			vma->prev = v;
-			link = &parent->rb_right;
 		}
 	}
-	if (vma->prev)
-		vma->prev->next = vma;
-	if (vma->next) {
-		vma->next->prev = vma;
-		vma->next->gap = gap_before(vma->next);
-	}
+	assert(!*link);
 	rb_link_node(&vma->mm_node, parent, link);
-	vma->gap = vma->subtree_gap = gap_before(vma);
-	if (parent) /* most often this is next: then one way up does for both */
-		vma_gap_callbacks_propagate(parent, NULL);
-	if (vma->next)
-		vma_gap_callbacks_propagate(&vma->next->mm_node, NULL);
+	vma->gap_bound = 0;
+	raise_bounds(vma);
 	rb_insert_augmented(&vma->mm_node, &mm->vma_tree, &vma_gap_callbacks);
-}
-
-/* The values are put right before the tree is rebalanced, which relies on them. Of vma and its
- * successor the lower one goes first: most often one way up the tree does for both. */
-static void forget_gap(struct vm_area_struct *vma)
-{
-	struct rb_node *node = &vma->mm_node, *next = vma->next ? &vma->next->mm_node : NULL;
-
-	vma->gap = 0;
-	if (node->rb_right) /* next is below */
-		swap(node, next);
-	vma_gap_callbacks_propagate(node, NULL);
-	if (next)
-		vma_gap_callbacks_propagate(next, NULL);
 }
 
 static void tree_unlink(struct mm_struct *mm, struct vm_area_struct *vma)
@@ -186,23 +215,23 @@ static void tree_unlink(struct mm_struct *mm, struct vm_area_struct *vma)
 	assert_spin_held(&mm->tree_lock);
 	if (vma->prev)
 		vma->prev->next = vma->next;
-	if (vma->next) {
+	if (vma->next)
 		vma->next->prev = vma->prev;
-		vma->next->gap = gap_before(vma->next);
-	}
-	forget_gap(vma);
+	gap_grown(mm, vma->next);
 	rb_erase_augmented(&vma->mm_node, &mm->vma_tree, &vma_gap_callbacks);
 	if (mm->mmap_cache == vma)
-		mm->mmap_cache = NULL;
+		mm->mmap_cache = vma->next;
 	vma->prev = vma->next = NULL;
 }
 
-void vma_insert(struct mm_struct *mm, struct vm_area_struct *vma)
+void vma_insert(struct vm_area_struct *vma, struct vm_area_struct *next)
 {
-	debug_assert(vma->start < vma->end && vma->end <= TASK_SIZE && vma->mm == mm);
+	struct mm_struct *mm = vma->mm;
+
+	debug_assert(vma->start < vma->end && vma->end <= TASK_SIZE);
 	vma->detached = false;
 	spin_lock(&mm->tree_lock);
-	tree_link(mm, vma);
+	tree_link(mm, vma, next);
 	mm->mmap_cache = vma; /* what is new is used next */
 	spin_unlock(&mm->tree_lock);
 	mm->map_count++;
@@ -222,6 +251,7 @@ void vma_remove(struct mm_struct *mm, struct vm_area_struct *vma)
 void vma_set_bounds(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, u64 pgoff)
 {
 	struct mm_struct *mm = vma->mm;
+	bool up = start > vma->start, down = end < vma->end;
 
 	debug_assert(rwsem_is_write_held(&mm->mmap_lock));
 	debug_assert(start < end && IS_ALIGNED(start | end, PAGE_SIZE));
@@ -231,8 +261,10 @@ void vma_set_bounds(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, u64 
 	vma->start = start;
 	vma->end = end;
 	vma->pgoff = pgoff;
-	gap_changed(vma);
-	gap_changed(vma->next);
+	if (up)
+		gap_grown(mm, vma);
+	if (down)
+		gap_grown(mm, vma->next);
 	spin_unlock(&mm->tree_lock);
 	rmap_vma_change_end(vma);
 	up_write(&vma->lock);
@@ -255,7 +287,7 @@ struct vm_area_struct *find_vma(struct mm_struct *mm, vaddr_t addr)
 	struct rb_node *n = mm->vma_tree.rb_node;
 
 	debug_assert(lock_check_held(&mm->mmap_lock) || lock_check_held(&mm->tree_lock));
-	if (found && found->start <= addr && addr < found->end)
+	if (found && addr < found->end && (found->start <= addr || gap_start(found) <= addr))
 		return found;
 	found = NULL;
 	while (n) {
@@ -299,108 +331,100 @@ struct vm_area_struct *vma_first(struct mm_struct *mm)
 	return rb_entry_safe(rb_first(&mm->vma_tree), struct vm_area_struct, mm_node);
 }
 
-static struct vm_area_struct *vma_last(struct mm_struct *mm)
-{
-	return rb_entry_safe(rb_last(&mm->vma_tree), struct vm_area_struct, mm_node);
-}
-
-/* The vma that ends at or before start, given the first one behind it. */
-static struct vm_area_struct *vma_before(struct mm_struct *mm, struct vm_area_struct *next)
-{
-	return next ? next->prev : vma_last(mm);
-}
-
 /* --- free space ---- */
 
 struct gap_search {
+	struct mm_struct *mm;
 	vaddr_t low, high;
 	size_t len;
+	int first; /* the side to look at first: 1 for the highest place, 0 for the lowest */
 };
 
-/* The highest place in the gap [from, to) that suits: its address, or 0. */
-static vaddr_t top_of_gap(const struct gap_search *s, vaddr_t from, vaddr_t to)
+/* The first place in the gap [from, to) that suits: its address, or 0. */
+static vaddr_t place_in_gap(const struct gap_search *s, vaddr_t from, vaddr_t to)
 {
 	from = max(from, s->low);
 	to = min(to, s->high);
-	return to > from && to - from >= s->len ? to - s->len : 0;
+	if (to <= from || to - from < s->len)
+		return 0;
+	return s->first ? to - s->len : from;
 }
 
-static vaddr_t bottom_of_gap(const struct gap_search *s, vaddr_t from, vaddr_t to)
+static vaddr_t search_gaps(const struct gap_search *s, struct rb_node *n);
+
+static vaddr_t search_side(const struct gap_search *s, const struct vm_area_struct *vma, int side)
 {
-	from = max(from, s->low);
-	to = min(to, s->high);
-	return to > from && to - from >= s->len ? from : 0;
+	if (side ? vma->end >= s->high : gap_start(vma) <= s->low)
+		return 0;
+	return search_gaps(s, vma->mm_node.rb_child[side]);
 }
 
-static vaddr_t gap_start(const struct vm_area_struct *vma)
+/* Recursion is as deep as the tree: at most 34 levels for 65,530 vmas. Only subtrees that may have a
+ * gap large enough are entered, so what costs more than one path, but for bounds that are too high, is
+ * at the edges of [low, high). */
+static vaddr_t search_gaps(const struct gap_search *s, struct rb_node *n)
 {
-	return vma->prev ? vma->prev->end : 0;
-}
+	struct vm_area_struct *vma = rb_entry_safe(n, struct vm_area_struct, mm_node);
+	vaddr_t addr;
 
-/* Recursion is as deep as the tree: at most 34 levels for 65,530 vmas. Only subtrees with a gap
- * large enough are entered, so what costs more than one path is at the edges of [low, high). */
-static vaddr_t search_topdown(const struct gap_search *s, const struct rb_node *n)
-{
-	while (n) {
-		const struct vm_area_struct *vma = rb_to_vma(n);
-		vaddr_t addr;
-
-		if (vma->subtree_gap < s->len)
-			return 0;
-		if (vma->end < s->high) {
-			addr = search_topdown(s, n->rb_right);
-			if (addr)
-				return addr;
-		}
-		addr = top_of_gap(s, gap_start(vma), vma_start_gap(vma));
-		if (addr)
-			return addr;
-		if (gap_start(vma) <= s->low)
-			return 0;
-		n = n->rb_left;
+	debug_assert(rwsem_is_write_held(&s->mm->mmap_lock));
+	if (!vma || vma->gap_bound < s->len)
+		return 0;
+	addr = search_side(s, vma, s->first);
+	if (addr)
+		return addr;
+	addr = place_in_gap(s, gap_start(vma), vma_start_gap(vma));
+	if (addr) {
+		WRITE_ONCE(s->mm->mmap_cache, vma); /* it is asked for next */
+		return addr;
 	}
-	return 0;
+	addr = search_side(s, vma, !s->first);
+	if (!addr)
+		vma->gap_bound = compute_gap_bound(vma);
+	return addr;
 }
 
-static vaddr_t search_bottomup(const struct gap_search *s, const struct rb_node *n)
+static vaddr_t search_last_gap(const struct gap_search *s)
 {
-	while (n) {
-		const struct vm_area_struct *vma = rb_to_vma(n);
-		vaddr_t addr;
+	const struct vm_area_struct *last = vma_last(s->mm);
 
-		if (vma->subtree_gap < s->len)
+	return place_in_gap(s, last ? last->end : 0, TASK_SIZE);
+}
+
+/* In the gap before the first vma that reaches up to gap_end; what is above it is too small. */
+static vaddr_t search_below_last(const struct gap_search *s)
+{
+	const struct vm_area_struct *vma;
+
+	if (s->len < s->mm->gap_len)
+		return 0;
+	vma = find_vma(s->mm, s->mm->gap_end - 1);
+	return vma ? place_in_gap(s, gap_start(vma), vma_start_gap(vma)) : 0;
+}
+
+vaddr_t vma_gap_topdown(struct mm_struct *mm, vaddr_t low, size_t len)
+{
+	struct gap_search s = {.mm = mm, .low = low, .high = mm->mmap_base, .len = len, .first = 1};
+	vaddr_t addr = search_below_last(&s);
+
+	if (!addr) {
+		addr = search_last_gap(&s);
+		if (!addr)
+			addr = search_gaps(&s, mm->vma_tree.rb_node);
+		if (!addr)
 			return 0;
-		if (gap_start(vma) > s->low) {
-			addr = search_bottomup(s, n->rb_left);
-			if (addr)
-				return addr;
-		}
-		addr = bottom_of_gap(s, gap_start(vma), vma_start_gap(vma));
-		if (addr)
-			return addr;
-		if (vma->end >= s->high)
-			return 0;
-		n = n->rb_right;
+		mm->gap_len = len;
 	}
-	return 0;
-}
-
-vaddr_t vma_gap_topdown(struct mm_struct *mm, vaddr_t low, vaddr_t high, size_t len)
-{
-	struct gap_search s = {.low = low, .high = high, .len = len};
-	struct vm_area_struct *last = vma_last(mm);
-	vaddr_t addr = top_of_gap(&s, last ? last->end : 0, TASK_SIZE);
-
-	return addr ? addr : search_topdown(&s, mm->vma_tree.rb_node);
+	mm->gap_end = addr + len;
+	return addr;
 }
 
 vaddr_t vma_gap_bottomup(struct mm_struct *mm, vaddr_t low, vaddr_t high, size_t len)
 {
-	struct gap_search s = {.low = low, .high = high, .len = len};
-	vaddr_t addr = search_bottomup(&s, mm->vma_tree.rb_node);
-	struct vm_area_struct *last = vma_last(mm);
+	struct gap_search s = {.mm = mm, .low = low, .high = high, .len = len};
+	vaddr_t addr = search_gaps(&s, mm->vma_tree.rb_node);
 
-	return addr ? addr : bottom_of_gap(&s, last ? last->end : 0, TASK_SIZE);
+	return addr ? addr : search_last_gap(&s);
 }
 
 /* --- split ---- */
@@ -428,7 +452,7 @@ struct vm_area_struct *vma_split(struct vm_area_struct *vma, vaddr_t addr)
 		return ERR_PTR(err);
 	}
 	vma_link_file(upper);
-	vma_insert(vma->mm, upper);
+	vma_insert(upper, vma->next);
 	vma_set_bounds(vma, vma->start, addr, vma->pgoff);
 	return upper;
 }
@@ -599,13 +623,15 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, vaddr_t start, vad
 				  unsigned long flags)
 {
 	debug_assert(vma->start <= start && start < end && end <= vma->end);
-	if (start > vma->start && end == vma->end && next_admits(vma, flags))
-		return move_border_down(vma, start);
-	if (start == vma->start && end < vma->end && prev_admits(vma, flags))
-		return move_border_up(vma, end);
-	vma = vma_isolate(vma, start, end);
-	if (IS_ERR(vma))
-		return vma;
+	if (start > vma->start || end < vma->end) {
+		if (end == vma->end && next_admits(vma, flags))
+			return move_border_down(vma, start);
+		if (start == vma->start && prev_admits(vma, flags))
+			return move_border_up(vma, end);
+		vma = vma_isolate(vma, start, end);
+		if (IS_ERR(vma))
+			return vma;
+	}
 	vma_set_flags(vma, flags);
 	return vma_merge(vma);
 }
@@ -636,6 +662,8 @@ static void count_vma(struct vm_totals *t, const struct vm_area_struct *vma)
 
 static void check_vma(struct mm_struct *mm, const struct vm_area_struct *vma)
 {
+	const struct gap_search above = {
+		.low = mm->gap_end, .high = mm->mmap_base, .len = mm->gap_len};
 	const struct rb_node *prev = rb_prev(&vma->mm_node);
 
 	assert(vma->mm == mm && !vma->detached);
@@ -643,7 +671,8 @@ static void check_vma(struct mm_struct *mm, const struct vm_area_struct *vma)
 	assert(IS_ALIGNED(vma->start | vma->end, PAGE_SIZE));
 	assert(vma->prev == (prev ? rb_to_vma(prev) : NULL));
 	assert(!vma->prev || (vma->prev->next == vma && vma->prev->end <= vma->start));
-	assert(vma->gap == gap_before(vma) && vma->subtree_gap == compute_subtree_gap(vma));
+	assert(vma->gap_bound >= compute_gap_bound(vma));
+	assert(!place_in_gap(&above, gap_start(vma), vma_start_gap(vma)));
 	assert(!(vma->flags & VM_SHARED) || vma->file);
 	assert(!(vma->flags & VM_SHARED) || !(vma->flags & VM_ACCOUNT));
 	assert(!vma->anon_vma || !list_empty(&vma->anon_vma_chain));

@@ -26,8 +26,9 @@ struct vm_area_struct *vma_dup(const struct vm_area_struct *src, struct mm_struc
 void vma_free(struct vm_area_struct *vma);
 
 /* --- the tree (mmap_lock held for writing, or the space is still private) ------------------- */
-/* Puts vma, whose fields are set and whose range is free, into its mm. rmap is the caller's. */
-void vma_insert(struct mm_struct *mm, struct vm_area_struct *vma);
+/* Puts vma, whose fields are set and whose range is free, into its mm, before next (NULL: as the last
+ * one). rmap is the caller's. */
+void vma_insert(struct vm_area_struct *vma, struct vm_area_struct *next);
 /* Waits for faults that hold it, marks it detached and takes it out. It is the caller's now; rmap
  * still has it. */
 void vma_remove(struct mm_struct *mm, struct vm_area_struct *vma);
@@ -62,8 +63,9 @@ static inline vaddr_t vma_start_gap(const struct vm_area_struct *vma)
 		return vma->start;
 	return vma->start > STACK_GUARD_GAP ? vma->start - STACK_GUARD_GAP : 0;
 }
-/* The highest / lowest free range of len bytes within [low, high): its start, or 0. */
-vaddr_t vma_gap_topdown(struct mm_struct *mm, vaddr_t low, vaddr_t high, size_t len);
+/* The highest free range of len bytes within [low, mmap_base), or the lowest within [low, high): its
+ * start, or 0. mmap_lock held for writing. */
+vaddr_t vma_gap_topdown(struct mm_struct *mm, vaddr_t low, size_t len);
 vaddr_t vma_gap_bottomup(struct mm_struct *mm, vaddr_t low, vaddr_t high, size_t len);
 
 /* --- looking up (mmap_lock, or tree_lock for find_vma) ---------------------------------------- */
@@ -91,7 +93,8 @@ static inline bool vm_accountable(unsigned long flags)
 }
 
 /* --- mmap.c, munmap.c and populate.c, for their siblings ------------------------------------ */
-/* Where len bytes may be mapped (MAP_FIXED, MAP_32BIT, hint addr): address or -errno. */
+/* Where len bytes may be mapped (MAP_FIXED, MAP_32BIT, hint addr): address or -errno. mmap_lock held
+ * for writing. */
 long get_unmapped_area(struct mm_struct *mm, vaddr_t addr, size_t len, int flags);
 /* Unmapped vmas whose files are put once mmap_lock is released. */
 struct vma_graveyard {

@@ -260,7 +260,7 @@ BREAK = [
     ("a slab's use", "((struct kmem_cache *)$cache)->nr_out", "100000", "oct-check slab", "counted as 100000"),
     ("a tree that bites its tail", VMA + "->mm_node.rb_child[1]", "$vma_root", "oct-vmas", "broken: .*(twice|another parent)"),
     ("a vma's end", VMA + "->end", "0x10000", "oct-check vma", "does not lie behind"),
-    ("a gap", VMA + "->subtree_gap", "0x123000", "oct-check vma", "noted as 0x123000"),
+    ("a gap", VMA + "->gap_bound", "0x1000", "oct-check vma", "than 0x1000 as noted"),
     ("the number of vmas", VMA + "->mm->map_count", "1", "oct-check vma", "counted as 1"),
     ("a table's entry", "*(unsigned long *)$pte", "0x7fff000067", "oct-check rmap", "which does not exist"),
     ("an entry printed", "*(unsigned long *)$pte", "0x8000000000200109", "print *(pte_t *)$pte", "PWT|pfn 0x200"),

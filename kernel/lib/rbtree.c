@@ -172,8 +172,9 @@ static struct rb_node *unlink_inner(struct rb_node *node, struct rb_root *root,
 	replace_child(root, rb_parent(node), node, s);
 	s->__rb_parent_color = node->__rb_parent_color;
 
-	if (augment) {
+	if (augment)
 		augment->copy(node, s);
+	if (augment && augment->propagate) {
 		augment->propagate(parent, s);
 		augment->propagate(s, NULL);
 	}
@@ -196,7 +197,7 @@ static inline __attribute__((always_inline)) void erase(struct rb_node *node, st
 		replace_child(root, parent, node, child);
 		if (child)
 			set_parent(child, parent);
-		if (augment)
+		if (augment && augment->propagate)
 			augment->propagate(parent, NULL);
 	}
 	if (black_lost)

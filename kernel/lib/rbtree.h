@@ -91,7 +91,8 @@ static inline void rb_erase_cached(struct rb_node *node, struct rb_root_cached *
 /*
  * Augmented trees.
  *	propagate(node, stop)	recompute node and its ancestors up to stop (exclusive; NULL: the
- *				root), and may end as soon as a value stays the same
+ *				root), and may end as soon as a value stays the same. NULL if a
+ *				value stays right when its subtree loses a node (a bound)
  *	copy(old, new)		new takes old's place with all below it: take over old's value
  *	rotate(old, new)	new, a child of old, has become its parent: it takes over old's
  *				value, and old is recomputed

@@ -170,6 +170,7 @@ struct mm_struct *mm_alloc(void)
 	atomic_set(&mm->count, 1);
 	mm->rlim_as = mm->rlim_data = mm->rlim_stack = mm->rlim_memlock = ~0UL;
 	mm->mmap_base = 0x700000000000UL;
+	mm->gap_end = TASK_SIZE;
 	return mm;
 }
 

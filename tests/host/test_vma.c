@@ -823,6 +823,7 @@ static void set_up(void)
 	mm.rlim_as = mm.rlim_data = mm.rlim_memlock = mm.rlim_stack = ~0UL;
 	mm.may_lock = true;
 	mm.mmap_base = BASE + PAGES * PAGE_SIZE;
+	mm.gap_end = TASK_SIZE;
 	sysctl_mmap_min_addr = BASE;
 	for (int i = 0; i < FILES; i++) {
 		files[i].mapping = (struct address_space){.shmem = true};
@@ -941,7 +942,7 @@ static void test_gaps(void)
 			map_anon(r.first, 1 + rnd(3) % r.n, rnd(2) ? RW : PROT_READ);
 		else
 			(void)do_munmap(&mm, r.addr, r.len);
-		down_read(&mm.mmap_lock);
+		down_write(&mm.mmap_lock);
 		for (unsigned int i = 0; i + n <= PAGES; i++) {
 			vaddr_t a = BASE + i * PAGE_SIZE;
 
@@ -950,9 +951,9 @@ static void test_gaps(void)
 			best = i;
 			worst = worst == ~0u ? i : worst;
 		}
-		top = vma_gap_topdown(&mm, low, high, n * PAGE_SIZE);
+		top = vma_gap_topdown(&mm, low, n * PAGE_SIZE);
 		bottom = vma_gap_bottomup(&mm, low, high, n * PAGE_SIZE);
-		up_read(&mm.mmap_lock);
+		up_write(&mm.mmap_lock);
 		if (top != (best == ~0u ? 0 : BASE + best * PAGE_SIZE))
 			fail("topdown search is wrong");
 		if (bottom != (worst == ~0u ? 0 : BASE + worst * PAGE_SIZE))

@@ -302,8 +302,8 @@ def check_space(r, mm, who):
             r.bad(f"{who}: {line} has {num(vma['prev']):#x} before it, the tree {last:#x}")
         if num(vma["detached"]):
             r.bad(f"{who}: {line} is in the tree, and marked as detached")
-        if num(vma["subtree_gap"]) != gap_below(vma):
-            r.bad(f"{who}: {line}: the largest gap below it is {gap_below(vma):#x}, noted as {num(vma['subtree_gap']):#x}")
+        if num(vma["gap_bound"]) < gap_below(vma, start - end):
+            r.bad(f"{who}: {line}: a gap below it is {gap_below(vma, start - end):#x}, none larger than {num(vma['gap_bound']):#x} as noted")
         try:
             for _ in list_nodes(address_of(vma["anon_vma_chain"])):
                 pass
@@ -315,12 +315,13 @@ def check_space(r, mm, who):
     return count
 
 
-def gap_below(vma):
-    gaps = [num(vma["gap"])]
+def gap_below(vma, before):
+    guard = 256 << 12 if num(vma["flags"]) & const("VM_GROWSDOWN") else 0
+    gaps = [before - guard]
     for side in ("rb_left", "rb_right"):
         child = num(vma["mm_node"][side])
         if child:
-            gaps.append(num(at(child - offset_of("struct vm_area_struct", "mm_node"), "struct vm_area_struct")["subtree_gap"]))
+            gaps.append(num(at(child - offset_of("struct vm_area_struct", "mm_node"), "struct vm_area_struct")["gap_bound"]))
     return max(gaps)
 
 
