@@ -9,6 +9,7 @@
 #include <kernel/x86/cpu.h>
 #include <kernel/x86/uaccess.h>
 #include <mm/compaction.h>
+#include <mm/failinject.h>
 #include <mm/fault.h>
 #include <mm/filemap.h>
 #include <mm/lru.h>
@@ -197,6 +198,42 @@ static void anon_body(void *arg)
 KTEST(migrate, anon, "a pte that keeps the old page, or comes back with other rights and marks")
 {
 	ktest_with_mm(anon_body, NULL);
+}
+
+/* Of a batch, the nth page finds no frame to go to: it stays, and the others move. */
+static void no_frame_body(void *arg)
+{
+	struct mm_struct *mm = current_mm(), *child;
+	const unsigned int n = 8;
+	vaddr_t a = map_anon(n);
+
+	(void)arg;
+	for (unsigned int i = 0; i < n; i++)
+		CHECK(a && set_byte(mm, a + i * PAGE_SIZE, (u8)(0x40 + i)));
+	child = mm_fork(mm);
+	CHECK(!IS_ERR(child));
+	for (unsigned int nth = 1; nth <= n; nth++) {
+		struct page *stays = page_at(mm, a + (nth - 1) * PAGE_SIZE);
+
+		lru_add_drain_all();
+		fail_inject_set(FAIL_PAGE, nth, 1);
+		EXPECT_EQ(move_range(mm, a, n, NULL, NULL), n - 1);
+		EXPECT_EQ(fail_inject_hits(), 1);
+		fail_inject_set(FAIL_PAGE, 0, 0);
+		EXPECT(page_at(mm, a + (nth - 1) * PAGE_SIZE) == stays && PageLRU(stays));
+		for (unsigned int i = 0; i < n; i++) {
+			EXPECT_EQ(byte_at(mm, a + i * PAGE_SIZE), 0x40 + i);
+			EXPECT(page_at(mm, a + i * PAGE_SIZE) == page_at(child, a + i * PAGE_SIZE));
+			EXPECT_EQ(page_mapcount(page_at(mm, a + i * PAGE_SIZE)), 2);
+		}
+	}
+	check_tables(child);
+	mm_put_user(child);
+}
+
+KTEST(migrate, no_frame, "a page that is lost, or left with entries, when there is nowhere to go")
+{
+	ktest_with_mm(no_frame_body, NULL);
 }
 
 /* ---- files ------------------------------------------------------------------------------------------ */
@@ -608,6 +645,16 @@ KTEST(compaction, order_3,
 	for (int i = 0; i < 8 && (p = alloc_pages(WAIT, ORDER)); i++)
 		push(&rest, p);
 	EXPECT(p);
+	/* whatever it asks for itself may fail */
+	for (unsigned int nth = 1, hits = 1; hits && EXPECT(nth < 8); nth++) {
+		fail_inject_arm(FAIL_ANY, nth, 1);
+		p = alloc_pages(WAIT, ORDER);
+		hits = (unsigned int)fail_inject_hits();
+		fail_inject_arm(0, 0, 0);
+		if (p)
+			push(&rest, p);
+		EXPECT(p || hits);
+	}
 	EXPECT(vmstat_event(COMPACT_SUCCESS) > success);
 	EXPECT(vmstat_event(PGMIGRATE_SUCCESS) > moved);
 	lru_check();

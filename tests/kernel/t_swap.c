@@ -7,13 +7,17 @@
 #include <fs/vfs.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
+#include <mm/fault.h>
 #include <mm/filemap.h>
 #include <mm/gfp.h>
 #include <mm/lru.h>
 #include <mm/migrate.h>
 #include <mm/page.h>
 #include <mm/page_alloc.h>
+#include <mm/rmap.h>
 #include <mm/swap.h>
+#include <mm/tlb.h>
+#include <mm/vma.h>
 #include <mm/vmscan.h>
 #include <mm/vmstat.h>
 #include <tests/kernel/ktest.h>
@@ -676,6 +680,79 @@ KTEST(swap, moved,
 	EXPECT(!swap_cache_get(moving));
 	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
 	CHECK_EQ(do_swapoff(b), 0);
+}
+
+static struct page *any_frame(struct migrate_target *to __unused)
+{
+	return alloc_page(GFP_KERNEL);
+}
+
+/* The parent has the page mapped, the child its slot's entry; then both the page. */
+static void moved_mapped_body(void *arg)
+{
+	struct mm_struct *mm = current_mm(), *child;
+	struct migrate_target to = {any_frame};
+	struct block_device *b = fake(0);
+	long a = do_mmap(mm, NULL, 0, PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	struct unmap_batch batch = {};
+	struct page *page, *moved;
+	unsigned long vm_flags;
+	swp_entry_t e;
+
+	(void)arg;
+	CHECK(a > 0);
+	CHECK_EQ(do_swapon(b, 0, "/dev/fake"), 0);
+	page = fault_in_page(mm, (vaddr_t)a, true);
+	CHECK(!IS_ERR(page));
+	memset(page_address(page), 0x5a, PAGE_SIZE);
+	child = mm_fork(mm);
+	CHECK(!IS_ERR(child));
+	lock_page(page);
+	EXPECT_EQ(add_to_swap(page), 0);
+	EXPECT(try_to_unmap(page, &batch));
+	unmap_batch_flush(&batch);
+	unlock_page(page);
+	e = entry_of(page);
+	EXPECT_EQ(swap_count(e), 2);
+	put_page(fault_in_page(mm, (vaddr_t)a, false));
+	EXPECT_EQ(page_mapcount(page), 1);
+	EXPECT_EQ(swap_count(e), 1);
+	put_page(page);
+	lru_add_drain_all();
+	CHECK(lru_isolate(page));
+	EXPECT_EQ(migrate_pages(&page, 1, &to), 1);
+	moved = swap_cache_get(e);
+	CHECK(moved && moved != page);
+	EXPECT(PageSwapCache(moved) && moved->swap == e.val && PageAnon(moved));
+	EXPECT(!PageSwapCache(page) && page_count(page) == 0);
+	EXPECT_EQ(page_mapcount(moved), 1);
+	EXPECT_EQ(swap_count(e), 1);
+	EXPECT(fault_in_page(mm, (vaddr_t)a, false) == moved);
+	EXPECT(fault_in_page(child, (vaddr_t)a, false) == moved);
+	put_page(moved);
+	put_page(moved);
+	EXPECT_EQ(page_mapcount(moved), 2);
+	EXPECT(!memchr_inv(page_address(moved), 0x5a, PAGE_SIZE));
+	/* Both are found from the new page. */
+	lock_page(moved);
+	page_referenced(moved, &vm_flags, &batch);
+	EXPECT(try_to_unmap(moved, &batch));
+	unmap_batch_flush(&batch);
+	unlock_page(moved);
+	EXPECT_EQ(page_mapcount(moved), 0);
+	put_page(moved);
+	EXPECT_EQ(swap_count(e), 2);
+	mm_put_user(child);
+	EXPECT_EQ(swap_count(e), 1);
+	EXPECT_EQ(do_munmap(mm, (vaddr_t)a, PAGE_SIZE), 0);
+	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
+	CHECK_EQ(do_swapoff(b), 0);
+}
+
+KTEST(swap, moved_mapped,
+      "a page of the cache that moves, and whose slot, or one of its ptes, keeps the old frame")
+{
+	ktest_with_mm(moved_mapped_body, NULL);
 }
 
 static void origin_body(void *arg)
