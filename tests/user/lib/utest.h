@@ -4,9 +4,9 @@
  *
  * A test is a function declared by TEST(name, "the mistake that it is there to catch"). Each one
  * runs in a forked child of its own: in its own process group, in an empty directory of its own
- * under /tmp, for at most UT_SECONDS. It fails when a CHECK failed, in it or in any process that
- * it forked, when it died of a signal, or when its time was up. The output is TAP: a plan, one
- * line a test, details in lines that begin with '#'.
+ * under /tmp, for at most UT_SECONDS (or what that says in the environment). It fails when a CHECK
+ * failed, in it or in any process that it forked, when it died of a signal, or when its time was
+ * up. The output is TAP: a plan, one line a test, details in lines that begin with '#'.
  *
  *	CHECK(cond)		note a failure and go on
  *	CHECK_EQ(a, b)		the same for integers, with both values in the report
