@@ -200,6 +200,7 @@ KTEST(migrate, anon, "a pte that keeps the old page, or comes back with other ri
 	ktest_with_mm(anon_body, NULL);
 }
 
+#ifdef CONFIG_DEBUG
 /* Of a batch, the nth page finds no frame to go to: it stays, and the others move. */
 static void no_frame_body(void *arg)
 {
@@ -235,6 +236,7 @@ KTEST(migrate, no_frame, "a page that is lost, or left with entries, when there 
 {
 	ktest_with_mm(no_frame_body, NULL);
 }
+#endif
 
 /* ---- files ------------------------------------------------------------------------------------------ */
 
@@ -616,6 +618,24 @@ static u64 fragment(struct address_space *m, u32 *rest)
 	return n;
 }
 
+/* Whatever a request asks for itself may fail while it compacts. */
+static void fail_each(u32 *rest __unused)
+{
+#ifdef CONFIG_DEBUG
+	for (unsigned int nth = 1, hits = 1; hits && EXPECT(nth < 8); nth++) {
+		struct page *p;
+
+		fail_inject_arm(FAIL_ANY, nth, 1);
+		p = alloc_pages(WAIT, ORDER);
+		hits = (unsigned int)fail_inject_hits();
+		fail_inject_arm(0, 0, 0);
+		if (p)
+			push(rest, p);
+		EXPECT(p || hits);
+	}
+#endif
+}
+
 KTEST(compaction, order_3,
       "a large block that is not made although all of its pages could move away")
 {
@@ -645,16 +665,7 @@ KTEST(compaction, order_3,
 	for (int i = 0; i < 8 && (p = alloc_pages(WAIT, ORDER)); i++)
 		push(&rest, p);
 	EXPECT(p);
-	/* whatever it asks for itself may fail */
-	for (unsigned int nth = 1, hits = 1; hits && EXPECT(nth < 8); nth++) {
-		fail_inject_arm(FAIL_ANY, nth, 1);
-		p = alloc_pages(WAIT, ORDER);
-		hits = (unsigned int)fail_inject_hits();
-		fail_inject_arm(0, 0, 0);
-		if (p)
-			push(&rest, p);
-		EXPECT(p || hits);
-	}
+	fail_each(&rest);
 	EXPECT(vmstat_event(COMPACT_SUCCESS) > success);
 	EXPECT(vmstat_event(PGMIGRATE_SUCCESS) > moved);
 	lru_check();
