@@ -20,25 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 #define MIB (1UL << 20)
 
 static int quiet;
-
-/* A field of /proc/self/status in kB; -1 if the kernel does not have it. */
-static long status(const char *field)
-{
-	FILE *f = fopen("/proc/self/status", "r");
-	size_t n = strlen(field);
-	char line[256];
-	long kb = -1;
-
-	while (f && kb < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, field, n) && line[n] == ':')
-			kb = atol(line + n + 1);
-	if (f)
-		fclose(f);
-	return kb;
-}
 
 static void report(const char *what, size_t have)
 {
@@ -46,7 +32,8 @@ static void report(const char *what, size_t have)
 
 	getrusage(RUSAGE_SELF, &ru);
 	printf("hog: pid %d %s %zu MiB: RSS %ld kB, swap %ld kB, locked %ld kB, faults %ld minor %ld major\n",
-	       getpid(), what, have, status("VmRSS"), status("VmSwap"), status("VmLck"),
+	       getpid(), what, have, proc_value("/proc/self/status", "VmRSS"),
+	       proc_value("/proc/self/status", "VmSwap"), proc_value("/proc/self/status", "VmLck"),
 	       ru.ru_minflt, ru.ru_majflt);
 	fflush(stdout);
 }

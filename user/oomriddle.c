@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 enum { MOST = 16, PATIENCE = 120 };
 
 static struct child {
@@ -36,22 +38,6 @@ static struct child {
 static int n = 3, unlocked, done_fds[2], log_fd;
 static long share; /* MiB of one child */
 
-/* A field in kB of a file in /proc; -1 if it is not there. */
-static long field(const char *path, const char *name)
-{
-	FILE *f = fopen(path, "r");
-	size_t len = strlen(name);
-	char line[256];
-	long kb = -1;
-
-	while (f && kb < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, len) && line[len] == ':')
-			kb = atol(line + len + 1);
-	if (f)
-		fclose(f);
-	return kb;
-}
-
 static void show_machine(const char *when)
 {
 	static const char *const names[] = {"MemTotal", "MemFree",     "MemAvailable", "SwapTotal",
@@ -59,7 +45,7 @@ static void show_machine(const char *when)
 
 	printf("%s:", when);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		printf(" %s %ld", names[i], field("/proc/meminfo", names[i]) / 1024);
+		printf(" %s %ld", names[i], proc_value("/proc/meminfo", names[i]) / 1024);
 	printf(" (MiB)\n");
 	fflush(stdout);
 }
@@ -104,12 +90,12 @@ static void look_at_children(void)
 	for (int i = 0; i < n; i++) {
 		struct child *c = &children[i];
 		snprintf(path, sizeof(path), "/proc/%d/status", c->pid);
-		long rss = field(path, "VmRSS");
+		long rss = proc_value(path, "VmRSS");
 		if (c->status >= 0 || rss < 0)
 			continue;
 		c->rss = rss;
-		c->locked = field(path, "VmLck");
-		c->swap = field(path, "VmSwap");
+		c->locked = proc_value(path, "VmLck");
+		c->swap = proc_value(path, "VmSwap");
 	}
 }
 
@@ -209,8 +195,8 @@ static void answer(int killed, long swap_free)
 
 static int set_up(void)
 {
-	long ram = field("/proc/meminfo", "MemAvailable") / 1024;
-	long swap = field("/proc/meminfo", "SwapFree") / 1024;
+	long ram = proc_value("/proc/meminfo", "MemAvailable") / 1024;
+	long swap = proc_value("/proc/meminfo", "SwapFree") / 1024;
 	long extra = swap / 4 < ram / 3 + 8 ? swap / 4 : ram / 3 + 8;
 
 	if (swap < 16) {
@@ -257,7 +243,7 @@ int main(int argc, char **argv)
 			grow();
 	}
 	killed = watch();
-	swap_free = field("/proc/meminfo", "SwapFree") / 1024;
+	swap_free = proc_value("/proc/meminfo", "SwapFree") / 1024;
 	show_machine("Now");
 	show_children();
 	if (killed && !unlocked)

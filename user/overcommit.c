@@ -23,6 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 #define MODE  "/proc/sys/vm/overcommit_memory"
 #define RATIO "/proc/sys/vm/overcommit_ratio"
 
@@ -67,17 +69,7 @@ static void on_signal(int sig)
 
 static long meminfo(const char *field)
 {
-	FILE *f = fopen("/proc/meminfo", "r");
-	size_t n = strlen(field);
-	char line[128];
-	long kb = -1;
-
-	while (f && kb < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, field, n) && line[n] == ':')
-			kb = atol(line + n + 1);
-	if (f)
-		fclose(f);
-	return kb;
+	return proc_value("/proc/meminfo", field);
 }
 
 static void *ask(size_t mib, int flags)

@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 enum { WORDS = 512 };
 
 static uint64_t *memory;
@@ -30,22 +32,6 @@ static size_t pages;
 static uint64_t seed = 1;
 static int scattered;
 static unsigned long bad;
-
-/* A line "name value" or "name: value kB" of a file in /proc; -1 if there is none. */
-static long value(const char *path, const char *name)
-{
-	FILE *f = fopen(path, "r");
-	size_t n = strlen(name);
-	char line[256];
-	long v = -1;
-
-	while (f && v < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, n) && strchr(": ", line[n]))
-			v = atol(line + n + 1);
-	if (f)
-		fclose(f);
-	return v;
-}
 
 static uint64_t pattern(size_t page, int round, int word)
 {
@@ -103,7 +89,7 @@ static double now(void)
 
 static void go_through(int round)
 {
-	long in = value("/proc/vmstat", "pswpin"), out = value("/proc/vmstat", "pswpout");
+	long in = proc_value("/proc/vmstat", "pswpin"), out = proc_value("/proc/vmstat", "pswpout");
 	struct rusage was, is;
 	size_t jump = some_jump(round);
 	double start = now(), took;
@@ -120,27 +106,27 @@ static void go_through(int round)
 	took = now() - start;
 	long minor = is.ru_minflt - was.ru_minflt, major = is.ru_majflt - was.ru_majflt;
 	if (in >= 0)
-		in = value("/proc/vmstat", "pswpin") - in;
+		in = proc_value("/proc/vmstat", "pswpin") - in;
 	if (out >= 0)
-		out = value("/proc/vmstat", "pswpout") - out;
+		out = proc_value("/proc/vmstat", "pswpout") - out;
 	printf("%5d %8.2f %9.0f %8ld %8ld %8ld %8ld %8ld %8ld\n", round, took,
 	       (double)(minor + major) / (took > 0 ? took : 1e-9), minor, major, in, out,
-	       value("/proc/self/status", "VmRSS") / 1024,
-	       value("/proc/self/status", "VmSwap") / 1024);
+	       proc_value("/proc/self/status", "VmRSS") / 1024,
+	       proc_value("/proc/self/status", "VmSwap") / 1024);
 	fflush(stdout);
 }
 
 static void explain(size_t mib)
 {
-	long free_mib = value("/proc/meminfo", "MemAvailable") / 1024;
-	long swap = value("/proc/meminfo", "SwapFree") / 1024;
+	long free_mib = proc_value("/proc/meminfo", "MemAvailable") / 1024;
+	long swap = proc_value("/proc/meminfo", "SwapFree") / 1024;
 
 	printf("thrash: pid %d, a working set of %zu MiB; available: %ld MiB of RAM, %ld MiB of swap\n",
 	       getpid(), mib, free_mib, swap);
 	if ((long)mib > free_mib + swap)
 		printf("thrash: that is more than both together: a refusal or the OOM killer will follow%s\n",
 		       swap ? "" : " (no swap: mkswap /dev/ram0; swapon /dev/ram0)");
-	if (value("/proc/vmstat", "pswpin") < 0)
+	if (proc_value("/proc/vmstat", "pswpin") < 0)
 		printf("thrash: /proc/vmstat has no pswpin here: swap-ins are shown as -1\n");
 	fflush(stdout);
 }

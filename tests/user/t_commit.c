@@ -16,11 +16,7 @@ static char text[1 << 16];
 
 static long meminfo(const char *name)
 {
-	const char *p;
-
-	OK(ut_slurp("/proc/meminfo", text, sizeof(text)));
-	p = strstr(text, name);
-	return p ? atol(p + strlen(name)) : -1;
+	return ut_number("/proc/meminfo", name);
 }
 
 /* kB of the accounted areas of all processes. Nothing here allocates: it would be counted, too. */
@@ -54,7 +50,7 @@ static long others(void)
 
 	do {
 		a = b;
-		b = -all_accounted() + meminfo("Committed_AS:");
+		b = -all_accounted() + meminfo("Committed_AS");
 	} while (a != b && ++n < 50);
 	return b;
 }
@@ -136,13 +132,13 @@ TEST(limit, "CommitLimit by ratio and by kbytes: the one that was written last")
 {
 	long ratio = get("overcommit_ratio"), total, swap;
 
-	total = meminfo("MemTotal:");
-	swap = meminfo("SwapTotal:");
+	total = meminfo("MemTotal");
+	swap = meminfo("SwapTotal");
 	set("overcommit_ratio", 80);
-	CHECK(labs(meminfo("CommitLimit:") - (total * 80 / 100 + swap)) <= 4);
+	CHECK(labs(meminfo("CommitLimit") - (total * 80 / 100 + swap)) <= 4);
 	CHECK_EQ(get("overcommit_kbytes"), 0);
 	set("overcommit_kbytes", 12345 * 4);
-	CHECK_EQ(meminfo("CommitLimit:"), 12345 * 4 + swap);
+	CHECK_EQ(meminfo("CommitLimit"), 12345 * 4 + swap);
 	CHECK_EQ(get("overcommit_ratio"), 0);
 	set("overcommit_ratio", ratio);
 	CHECK_EQ(get("overcommit_kbytes"), 0);
@@ -163,7 +159,7 @@ static int may(size_t mib)
 
 TEST(modes, "a mode that refuses what it should not, or promises without end")
 {
-	long ram = meminfo("MemTotal:") / 1024, swap = meminfo("SwapTotal:") / 1024;
+	long ram = meminfo("MemTotal") / 1024, swap = meminfo("SwapTotal") / 1024;
 	long ratio = get("overcommit_ratio"), admin = get("admin_reserve_kbytes");
 	long user = get("user_reserve_kbytes"), used;
 	pid_t pid;
@@ -173,10 +169,10 @@ TEST(modes, "a mode that refuses what it should not, or promises without end")
 	CHECK(may((size_t)(ram + swap - 2)));
 	set("overcommit_memory", 1);
 	CHECK(may((size_t)(2 * (ram + swap))));
-	used = meminfo("Committed_AS:") / 1024 + 1;
+	used = meminfo("Committed_AS") / 1024 + 1;
 	if (swap > used) { /* a limit cannot be less than swap */
 		OK(mmap(NULL, (size_t)(swap - used) * MIB, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-		used = meminfo("Committed_AS:") / 1024 + 1;
+		used = meminfo("Committed_AS") / 1024 + 1;
 	}
 	set("overcommit_kbytes", (used - swap + 64) * 1024);
 	set("user_reserve_kbytes", 0);

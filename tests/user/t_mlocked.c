@@ -13,20 +13,15 @@
 
 static long meminfo(const char *name)
 {
-	static char text[8192];
-	const char *p;
-
-	OK(ut_slurp("/proc/meminfo", text, sizeof(text)));
-	p = strstr(text, name);
-	return p ? atol(p + strlen(name)) : -1;
+	return ut_number("/proc/meminfo", name);
 }
 
 static long mlocked, unevictable;
 
 static void start(void)
 {
-	mlocked = meminfo("Mlocked:");
-	unevictable = meminfo("Unevictable:");
+	mlocked = meminfo("Mlocked");
+	unevictable = meminfo("Unevictable");
 }
 
 /* So many pages more than at the start. Linux moves them in batches, which may be left half full. */
@@ -35,8 +30,8 @@ static void check_pages(int line, long pages)
 	long m, u;
 
 	for (int i = 0; i < 100; i++) {
-		m = (meminfo("Mlocked:") - mlocked) / 4;
-		u = (meminfo("Unevictable:") - unevictable) / 4;
+		m = (meminfo("Mlocked") - mlocked) / 4;
+		u = (meminfo("Unevictable") - unevictable) / 4;
 		if (m == pages && (u == pages || !ut_octavo()))
 			return;
 		ut_msleep(10);

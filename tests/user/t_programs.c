@@ -31,24 +31,23 @@ static void check_run(const char *command, int status, const char *says)
 	}
 }
 
-static long number(const char *path, const char *name)
-{
-	static char buf[1 << 16];
-	char *p;
-
-	OK(ut_slurp(path, buf, sizeof(buf)));
-	p = strstr(buf, name);
-	return p ? strtol(p + strlen(name), NULL, 10) : -1;
-}
-
 static long meminfo(const char *name)
 {
-	return number("/proc/meminfo", name);
+	return ut_number("/proc/meminfo", name);
+}
+
+/* In a file that is nothing else. */
+static long number_in(const char *path)
+{
+	char text[32];
+
+	OK(ut_slurp(path, text, sizeof(text)));
+	return atol(text);
 }
 
 static void need_swap(void)
 {
-	if (meminfo("SwapFree:") < 64 << 10)
+	if (meminfo("SwapFree") < 64 << 10)
 		SKIP("needs 64 MiB of swap: mkswap and swapon a device first");
 }
 
@@ -82,10 +81,10 @@ TEST(thrash_swap, "a working set larger than RAM that is not kept, or not by swa
 	long in, major = 0;
 
 	need_swap();
-	in = number("/proc/vmstat", "pswpin ");
-	snprintf(command, sizeof(command), "thrash -r 2 %ld", meminfo("MemAvailable:") / 1024 + 24);
+	in = ut_number("/proc/vmstat", "pswpin");
+	snprintf(command, sizeof(command), "thrash -r 2 %ld", meminfo("MemAvailable") / 1024 + 24);
 	check_run(command, 0, "every byte was as it was written");
-	CHECK(number("/proc/vmstat", "pswpin ") - in > 2000);
+	CHECK(ut_number("/proc/vmstat", "pswpin") - in > 2000);
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		if (sscanf(line, "    2 %*f %*f %*d %ld", &major) == 1)
 			break;
@@ -138,13 +137,13 @@ TEST_MEM(forkbomb, 24, "forkbomb: one that is not bounded, or not gone afterward
 TEST_MEM(overcommit, 24, "overcommit: a mode that promises what it may not, or stays set")
 {
 	static const char mode[] = "/proc/sys/vm/overcommit_memory";
-	long was = number(mode, ""), limit, committed, all, granted = -1;
+	long was = number_in(mode), limit, committed, all, granted = -1;
 	char *p;
 
 	need_root();
 	check_run("overcommit", 0, "mode 2");
-	CHECK_EQ(number(mode, ""), was);
-	all = (meminfo("MemTotal:") + meminfo("SwapTotal:")) / 1024;
+	CHECK_EQ(number_in(mode), was);
+	all = (meminfo("MemTotal") + meminfo("SwapTotal")) / 1024;
 	CHECK(strstr(text, "MiB: refused") < strstr(text, "mode 1"));
 	p = strstr(text, "mode 1");
 	CHECK(strstr(p, "MiB: refused") > strstr(p, "mode 2"));
@@ -175,7 +174,7 @@ TEST(vmstat, "vmstat: columns that procps has otherwise, or figures that are not
 		if (n <= 0)
 			continue;
 		CHECK_EQ(n, 17);
-		CHECK(v[3] <= (unsigned long)meminfo("MemTotal:"));
+		CHECK(v[3] <= (unsigned long)meminfo("MemTotal"));
 		CHECK(v[12] + v[13] + v[14] + v[15] + v[16] <= 103);
 		lines++;
 	}
@@ -185,7 +184,7 @@ TEST(vmstat, "vmstat: columns that procps has otherwise, or figures that are not
 TEST(oomriddle, "an OOM kill with swap free that locks do not explain; one without locks")
 {
 	need_root();
-	if (meminfo("SwapFree:") < 16 << 10) {
+	if (meminfo("SwapFree") < 16 << 10) {
 		check_run("oomriddle", 2, "no riddle without it");
 		SKIP("needs 64 MiB of swap: mkswap and swapon a device first");
 	}

@@ -12,19 +12,9 @@
 #define DISK "/dev/ram0"
 #define MIB  (1UL << 20)
 
-static long number(const char *file, const char *label)
-{
-	static char text[32768];
-	char *at;
-
-	OK(ut_slurp(file, text, sizeof(text)));
-	at = strstr(text, label);
-	return at ? atol(at + strlen(label)) : -1;
-}
-
 static long vmstat(const char *label)
 {
-	return number("/proc/vmstat", label);
+	return ut_number("/proc/vmstat", label);
 }
 
 /* --- the disk ---- */
@@ -57,7 +47,7 @@ static void disk_done(int fd)
 /* Leaves so much memory to the others. */
 static void take_memory_but(size_t bytes)
 {
-	size_t there = (size_t)number("/proc/meminfo", "MemAvailable:") << 10;
+	size_t there = (size_t)ut_number("/proc/meminfo", "MemAvailable") << 10;
 	char *p;
 
 	if (!ut_octavo())
@@ -159,11 +149,11 @@ static int near(long a, long b)
 TEST(zones, "lists of a zone that zoneinfo, vmstat and meminfo count differently")
 {
 	static const char *const lists[][3] = {
-		{"nr_zone_inactive_anon ", "nr_inactive_anon ", "Inactive(anon):"},
-		{"nr_zone_active_anon ", "nr_active_anon ", "Active(anon):"},
-		{"nr_zone_inactive_file ", "nr_inactive_file ", "Inactive(file):"},
-		{"nr_zone_active_file ", "nr_active_file ", "Active(file):"},
-		{"nr_zone_unevictable ", "nr_unevictable ", "Unevictable:"},
+		{"nr_zone_inactive_anon", "nr_inactive_anon", "Inactive(anon)"},
+		{"nr_zone_active_anon", "nr_active_anon", "Active(anon)"},
+		{"nr_zone_inactive_file", "nr_inactive_file", "Inactive(file)"},
+		{"nr_zone_active_file", "nr_active_file", "Active(file)"},
+		{"nr_zone_unevictable", "nr_unevictable", "Unevictable"},
 	};
 	char *p = ut_map(4 * MIB);
 
@@ -175,7 +165,7 @@ TEST(zones, "lists of a zone that zoneinfo, vmstat and meminfo count differently
 
 		CHECK(near(sum, vmstat(lists[i][0])));
 		CHECK(near(sum, vmstat(lists[i][1])));
-		CHECK(near(sum * 4, number("/proc/meminfo", lists[i][2])));
+		CHECK(near(sum * 4, ut_number("/proc/meminfo", lists[i][2])));
 	}
 	CHECK(zones_sum("nr_zone_unevictable ") >= (long)(MIB / PAGE));
 	CHECK(zones_sum("nr_zone_inactive_anon ") + zones_sum("nr_zone_active_anon ") >=
@@ -188,14 +178,14 @@ TEST(buffers, "pages of a block device that are not in Buffers, or in Cached as 
 	struct sysinfo si;
 	int fd = disk(4 * MIB);
 
-	buffers = number("/proc/meminfo", "Buffers:");
-	cached = number("/proc/meminfo", "\nCached:");
+	buffers = ut_number("/proc/meminfo", "Buffers");
+	cached = ut_number("/proc/meminfo", "Cached");
 	read_pages(fd, 0, 4 * MIB / PAGE);
-	CHECK(number("/proc/meminfo", "Buffers:") - buffers >= 4000);
-	CHECK(labs(number("/proc/meminfo", "\nCached:") - cached) < 2000);
+	CHECK(ut_number("/proc/meminfo", "Buffers") - buffers >= 4000);
+	CHECK(labs(ut_number("/proc/meminfo", "Cached") - cached) < 2000);
 	OK(sysinfo(&si));
 	CHECK(near((long)(si.bufferram * si.mem_unit) >> 12,
-		   number("/proc/meminfo", "Buffers:") / 4));
+		   ut_number("/proc/meminfo", "Buffers") / 4));
 	disk_done(fd);
 }
 
@@ -207,19 +197,19 @@ TEST(read_ahead,
 
 	if (!ut_octavo())
 		SKIP("a ramdisk is not read ahead there");
-	if (number("/proc/meminfo", "SwapFree:") < 1 << 10)
+	if (ut_number("/proc/meminfo", "SwapFree") < 1 << 10)
 		SKIP("needs swap");
 	p = ut_map(64 * PAGE);
 	memset(p, 1, 64 * PAGE);
 	OK(madvise(p, 64 * PAGE, MADV_PAGEOUT));
 	ut_msleep(50);
 	in = vmstat("pswpin");
-	ra = vmstat("swap_ra ");
+	ra = vmstat("swap_ra");
 	hit = vmstat("swap_ra_hit");
 	for (int round = 0; round < 2; round++)
 		for (size_t i = 0; i < 64; i++)
 			CHECK_EQ(p[i * PAGE], 1);
-	ra = vmstat("swap_ra ") - ra;
+	ra = vmstat("swap_ra") - ra;
 	hit = vmstat("swap_ra_hit") - hit;
 	CHECK(ra >= 32 && hit >= 32 && hit <= ra);
 	CHECK(ra < vmstat("pswpin") - in);
@@ -296,13 +286,13 @@ TEST_MEM(
 	slow, 40,
 	"a process ended because all memory is on its way to a slow disk; what was looked at counted wrongly")
 {
-	static const char *const names[] = {"pgscan_kswapd ", "pgscan_direct ",  "pgscan_anon ",
-					    "pgscan_file ",   "pgsteal_kswapd ", "pgsteal_direct ",
-					    "pgsteal_anon ",  "pgsteal_file ",   "oom_kill "};
+	static const char *const names[] = {"pgscan_kswapd", "pgscan_direct",  "pgscan_anon",
+					    "pgscan_file",   "pgsteal_kswapd", "pgsteal_direct",
+					    "pgsteal_anon",  "pgsteal_file",   "oom_kill"};
 	long n[9];
 	pid_t pid;
 
-	if (number("/proc/meminfo", "SwapFree:") < 32 << 10)
+	if (ut_number("/proc/meminfo", "SwapFree") < 32 << 10)
 		SKIP("needs 32 MiB of swap");
 	if (access(DELAY, W_OK))
 		SKIP("no disk that can be slow");
