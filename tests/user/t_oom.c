@@ -221,7 +221,7 @@ TEST_MEM(vfork_parent, 48, "a vfork's child that is the victim alone, or a paren
 /* Memory that is locked is the victim's as any other; and what is shared goes with its last user. */
 TEST_MEM(all_locked, 48, "a hang, a panic or an evicted page where all memory is locked")
 {
-	size_t total = meminfo("MemTotal"), len = total / 2 / PAGE * PAGE,
+	size_t total = meminfo("MemAvailable"), len = total * 6 / 10 / PAGE * PAGE,
 	       kept = total / 10 / PAGE * PAGE;
 	char *p = reserve(kept);
 	long locked = ut_number("/proc/meminfo", "Mlocked"), before = kills();
@@ -242,7 +242,7 @@ TEST_MEM(all_locked, 48, "a hang, a panic or an evicted page where all memory is
 	}
 	grower = CHILD({
 		set_adj(0);
-		OK(mlock(reserve(total / 20 * 9), total / 20 * 9));
+		OK(mlock(reserve(total / 2), total / 2));
 	});
 	CHECK_SIGNALED(large, SIGKILL);
 	CHECK_EXIT(grower, 0);
