@@ -642,6 +642,7 @@ KTEST(compaction, order_3,
 	struct file *f = totalram_pages() > 1UL << 17 ? NULL : file_new(0, true);
 	unsigned long success, moved;
 	int before = sysctl_extfrag_threshold;
+	struct zone *z;
 	struct page *p;
 	u32 rest = 0;
 	u64 n;
@@ -652,6 +653,8 @@ KTEST(compaction, order_3,
 	}
 	n = fragment(&f->m, &rest);
 	EXPECT(n > 100);
+	for (u64 i = 0; i < n; i += 16) /* some are in somebody's hand, and stay */
+		EXPECT(find_get_page(&f->m, i));
 	EXPECT(!alloc_pages(NOW, ORDER));
 	/* without it: there is nothing to reclaim */
 	sysctl_extfrag_threshold = 1000;
@@ -659,7 +662,9 @@ KTEST(compaction, order_3,
 	EXPECT(!alloc_pages(WAIT, ORDER));
 	EXPECT_EQ(vmstat_event(COMPACT_STALL), success);
 	sysctl_extfrag_threshold = before;
-	/* with it */
+	/* with it, also where the last run was nearly through */
+	for_each_zone(z)
+		z->compact_migrate = z->start_pfn + z->spanned - 1;
 	success = vmstat_event(COMPACT_SUCCESS);
 	moved = vmstat_event(PGMIGRATE_SUCCESS);
 	for (int i = 0; i < 8 && (p = alloc_pages(WAIT, ORDER)); i++)
@@ -675,8 +680,47 @@ KTEST(compaction, order_3,
 		p = find_get_page(&f->m, i);
 		EXPECT(p && !memchr_inv(page_address(p), (int)(u8)i, PAGE_SIZE));
 		put_page(p);
+		if (i % 16 == 0)
+			put_page(p);
 	}
 	file_free(f);
+}
+
+KTEST(compaction, in_vain, "pages that cannot move, and each request that tries it once more")
+{
+	u32 all = 0, keep = 0;
+	unsigned long stalls;
+	struct zone *z;
+	struct page *p;
+
+	if (totalram_pages() > 1UL << 17) {
+		ktest_skip("filling over 512 MiB takes minutes");
+		return;
+	}
+	drop_clean_cache();
+	slab_shrink(100);
+	drain_all_pages();
+	while ((p = alloc_page(NOW)) != NULL)
+		push(&all, p);
+	while ((p = pop(&all)) != NULL)
+		if (page_to_pfn(p) % (1 << ORDER))
+			put_page(p);
+		else
+			push(&keep, p);
+	drain_all_pages();
+	while ((p = alloc_pages(NOW, ORDER)) != NULL)
+		push(&all, p);
+	stalls = vmstat_event(COMPACT_STALL);
+	for (int i = 0; i < 32; i++)
+		EXPECT(!alloc_pages(WAIT, ORDER));
+	stalls = vmstat_event(COMPACT_STALL) - stalls;
+	EXPECT(stalls > 0 && stalls < 12); /* 5, or 10 in two zones by turns */
+	while ((p = pop(&all)) != NULL)
+		free_pages_block(p, ORDER);
+	while ((p = pop(&keep)) != NULL)
+		put_page(p);
+	for_each_zone(z)
+		z->compact_order_failed = z->compact_shift = 0;
 }
 
 KTEST(compaction, all, "vm.compact_memory that leaves the pieces where they are")

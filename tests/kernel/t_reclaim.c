@@ -704,6 +704,57 @@ KTEST(reclaim, executed,
 	disk_free(d);
 }
 
+/* ---- waiting ----------------------------------------------------------------------------------- */
+
+struct waiter {
+	bool done, stop, ended;
+	struct wait_queue wait;
+};
+
+static int reclaim_main(void *arg)
+{
+	struct waiter *w = arg;
+
+	reclaim_pages(GFP_KERNEL, 0);
+	smp_store_release(&w->done, true);
+	while (!smp_load_acquire(&w->stop))
+		sched_yield();
+	ktest_complete(&w->wait, &w->ended);
+	return 0;
+}
+
+static bool is_asleep(const struct task *t)
+{
+	return READ_ONCE(t->thread.state) == THREAD_UNINTERRUPTIBLE && !READ_ONCE(t->thread.on_cpu);
+}
+
+KTEST(reclaim, waits_for_io, "reclaim in vain that does not wait for what is on its way to a disk")
+{
+	struct disk_file *d = disk_new();
+	struct waiter w = {};
+	struct page *page;
+	struct task *t;
+
+	CHECK(d);
+	wait_queue_init(&w.wait);
+	drop_clean_cache();
+	page = disk_page(d, 0);
+	CHECK(page);
+	lock_page(page);
+	SetPageWriteback(page);
+	unlock_page(page);
+	t = kthread_run(reclaim_main, &w, "reclaim");
+	CHECK(!IS_ERR(t));
+	EXPECT(SOON(is_asleep(t) || smp_load_acquire(&w.done)));
+	EXPECT(!w.done);
+	end_page_writeback(page);
+	EXPECT(SOON(smp_load_acquire(&w.done)));
+	smp_store_release(&w.stop, true);
+	ktest_wait(&w.wait, &w.ended);
+	put_page(page);
+	disk_free(d);
+}
+
 /* ---- kswapd ------------------------------------------------------------------------------------ */
 
 #define NOW (GFP_NOWAIT | __GFP_NOWARN)
@@ -776,7 +827,8 @@ KTEST(reclaim, background,
 	}
 	EXPECT(vmstat_event(PGSTEAL_KSWAPD) > stolen);
 	EXPECT(SOON(above_high()));
-	EXPECT_EQ(stalls(), before);
+	if (nr_cpu_ids == 1) /* else another may be late, in real time */
+		EXPECT_EQ(stalls(), before);
 	free_blocks(blocks, MAX_ORDER);
 free:
 	disk_free(d);

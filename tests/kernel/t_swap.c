@@ -248,12 +248,15 @@ KTEST(swap, round_trip, "bytes lost on the way to the device and back, or read m
 {
 	struct block_device *b = disk();
 	static swp_entry_t e[40];
+	struct page *before;
 	unsigned long in, out;
 	bool major = false;
 
 	if (!b)
 		return;
 	CHECK(on(b, SLOTS, 0, 0));
+	before = swapped_page(); /* so that the first do not begin a cluster */
+	CHECK(before);
 	out = vmstat_event(PSWPOUT);
 	for (u32 i = 0; i < ARRAY_SIZE(e); i++) {
 		struct page *page = swapped_page();
@@ -272,6 +275,7 @@ KTEST(swap, round_trip, "bytes lost on the way to the device and back, or read m
 		put_page(page);
 	}
 	EXPECT_EQ(vmstat_event(PSWPOUT) - out, ARRAY_SIZE(e));
+	drop(before);
 	in = vmstat_event(PSWPIN);
 	for (u32 n = 0; n < ARRAY_SIZE(e); n++) {
 		u32 i = (n * 7 + 5) % ARRAY_SIZE(e); /* out of the middle of what comes along */
@@ -363,6 +367,7 @@ KTEST(swap, shmem_held, "a page of tmpfs swapped out under who has just looked i
 	CHECK(!IS_ERR_OR_NULL(page));
 	EXPECT(!memcmp(page_address(page), "swap", 4));
 	EXPECT(page_mapping(page) == m && !PageSwapCache(page) && PageDirty(page));
+	EXPECT_EQ(m->nrswapped, 0);
 	EXPECT_EQ(nr_swap_pages(), SLOTS - 1);
 	EXPECT_EQ(shmem_swap_out(page), 0);
 	unlock_page(page);

@@ -250,6 +250,10 @@ TEST(what_happens, "a count that is wrong after mremap, mprotect, madvise, brk, 
 		CHECK_PAGES(2);
 		OK(munmap(p, N * PAGE));
 		CHECK_PAGES(2 - N);
+		OK(munlockall());
+		start();
+		touch(ut_map(N * PAGE), N);
+		CHECK_PAGES(0);
 	});
 	CHECK_EXIT(pid, 0);
 	CHECK_PAGES(0);
@@ -260,6 +264,31 @@ TEST(what_happens, "a count that is wrong after mremap, mprotect, madvise, brk, 
 	});
 	waitpid(pid, NULL, 0);
 	CHECK_PAGES(0);
+}
+
+TEST(no_memory, "a munlock that fails for lack of memory, and leaves locked pages unmarked")
+{
+	int fd = open("/proc/self/fail-nth", O_RDWR), n = 0, failed;
+	char *p = ut_map_alone(N * PAGE), text[8];
+
+	if (fd < 0)
+		SKIP("no fail-nth");
+	start();
+	OK(mlock(p, N * PAGE));
+	do {
+		int len = snprintf(text, sizeof(text), "%d", ++n), err;
+
+		OK(write(fd, text, (size_t)len));
+		failed = munlock(p + 8 * PAGE, 8 * PAGE);
+		err = errno;
+		OK(write(fd, "0", 1));
+		CHECK(!failed || err == ENOMEM);
+		CHECK_PAGES(failed ? N : N - 8);
+	} while (failed && n < 20);
+	CHECK(n > 1 && n < 20);
+	OK(munmap(p, N * PAGE));
+	CHECK_PAGES(0);
+	close(fd);
 }
 
 static volatile int race_ends;

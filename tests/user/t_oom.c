@@ -113,16 +113,18 @@ static char state_of(pid_t pid)
 	return p ? p[2] : '?';
 }
 
-/* A child that holds len bytes and then sleeps where no signal wakes it: in the read of a page that takes
- * a second. */
-static pid_t sleeper(size_t len)
+/* A child that holds len bytes, shared or private, and then sleeps where no signal wakes it: in the read of
+ * a page that takes a second. */
+static pid_t sleeper(size_t len, int flags)
 {
 	volatile size_t *done = shared_words();
 	pid_t pid = CHILD({
 		static char block[16 * PAGE];
 		int fd = OK(open("/dev/ram1", O_RDONLY));
 		set_adj(0);
-		touch(reserve(len), len, done);
+		touch(OK(mmap(NULL, len, PROT_READ | PROT_WRITE,
+			      flags | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)),
+		      len, done);
 		(void)!read(fd, block, sizeof(block));
 		pause();
 	});
@@ -142,17 +144,25 @@ static void drop_caches(void)
 	close(fd);
 }
 
-TEST_MEM(reaper, 48, "the memory of a victim that cannot exit, waited for until it can")
+/* Address spaces, those included that somebody has not let go of. */
+static long spaces(void)
+{
+	return ut_number("/proc/slabinfo", "mm_struct");
+}
+
+TEST_MEM(
+	reaper, 48,
+	"the memory of a victim that cannot exit, waited for until it can; or its space kept for ever")
 {
 	size_t len = available() * 6 / 10 / PAGE * PAGE;
-	long reaped = ut_number("/proc/vmstat", "oom_reap"), before = kills();
+	long reaped = ut_number("/proc/vmstat", "oom_reap"), before = kills(), had = spaces();
 	pid_t large, grower;
 
 	if (access("/dev/ram1", R_OK))
 		SKIP("needs a second disk: ramdisk.count=2");
 	drop_caches();
 	slow_disk("1000000");
-	large = sleeper(len);
+	large = sleeper(len, MAP_PRIVATE);
 	grower = CHILD({
 		set_adj(0);
 		touch(reserve(len), len, NULL);
@@ -163,6 +173,106 @@ TEST_MEM(reaper, 48, "the memory of a victim that cannot exit, waited for until 
 	CHECK_EQ(kills(), before + 1);
 	slow_disk("0");
 	CHECK_SIGNALED(large, SIGKILL);
+	check_machine();
+	for (int i = 0; i < 200 && spaces() > had; i++)
+		ut_msleep(10);
+	CHECK(spaces() <= had || !ut_octavo());
+}
+
+TEST_MEM(nothing_to_reap, 48,
+	 "a victim of which nothing can be had, chosen again and again until it can exit")
+{
+	size_t len = available() * 6 / 10 / PAGE * PAGE;
+	long before = kills();
+	pid_t large, grower;
+
+	if (access("/dev/ram1", R_OK))
+		SKIP("needs a second disk: ramdisk.count=2");
+	drop_caches();
+	slow_disk("1000000");
+	large = sleeper(len, MAP_SHARED);
+	grower = CHILD({
+		set_adj(0);
+		touch(reserve(len), len, NULL);
+	});
+	CHECK_SIGNALED(grower, SIGKILL);
+	CHECK_EQ(state_of(large), 'D');
+	CHECK_EQ(kills(), before + 2);
+	slow_disk("0");
+	CHECK_SIGNALED(large, SIGKILL);
+	check_machine();
+}
+
+TEST_MEM(reaped_in_write, 48, "zeroes written to a file in place of what the reaper has taken")
+{
+	static char block[2 * PAGE];
+	volatile size_t *done = shared_words();
+	size_t len = available() * 6 / 10 / PAGE * PAGE;
+	int fd = open("/dev/ram1", O_RDWR);
+	pid_t large, grower;
+
+	if (fd < 0)
+		SKIP("needs a second disk: ramdisk.count=2");
+	memset(block, 0x33, sizeof(block));
+	CHECK_EQ(pwrite(fd, block, sizeof(block), 0), (long)sizeof(block));
+	OK(fsync(fd));
+	drop_caches();
+	slow_disk("1000000");
+	large = CHILD({
+		char *p = reserve(len);
+		set_adj(0);
+		touch(p, len, done);
+		(void)!pwrite(fd, p, 100, 1000); /* has to read the page first */
+		pause();
+	});
+	wait_for(done, len);
+	for (int i = 0; i < 1000 && state_of(large) != 'D'; i++)
+		ut_msleep(1);
+	CHECK_EQ(state_of(large), 'D');
+	grower = CHILD({
+		set_adj(0);
+		touch(reserve(len), len, NULL);
+	});
+	CHECK_EXIT(grower, 0);
+	CHECK_SIGNALED(large, SIGKILL);
+	slow_disk("0");
+	CHECK_EQ(pread(fd, block, 200, 950), 200);
+	for (int i = 0; i < 200; i++)
+		REQUIRE(block[i] == 0x33);
+	close(fd);
+	check_machine();
+}
+
+TEST_MEM(kernel_memory, 48,
+	 "a system call that says ENOMEM instead of waiting for what a victim had")
+{
+	size_t room = meminfo("MemAvailable"), len = room * 6 / 10 / PAGE * PAGE;
+	volatile size_t *done = shared_words();
+	long before = kills();
+	pid_t first, grower;
+
+	first = CHILD({ /* swap does not help */
+			set_adj(1000);
+			OK(mlock(reserve(len), len));
+			done[0] = 1;
+			for (;;)
+				pause();
+	});
+	wait_for(done, 1);
+	grower = CHILD({
+		static char block[MIB];
+		set_adj(0);
+		memset(block, 1, sizeof(block));
+		for (size_t n = 0; n < room && kills() == before; n += MIB) {
+			int fds[2];
+			OK(pipe2(fds, O_NONBLOCK));
+			OK(fcntl(fds[1], F_SETPIPE_SZ, MIB));
+			CHECK_EQ(write(fds[1], block, MIB), (long)MIB);
+		}
+	});
+	CHECK_EXIT(grower, 0);
+	CHECK_SIGNALED(first, SIGKILL);
+	CHECK_EQ(kills(), before + 1);
 	check_machine();
 }
 
@@ -176,7 +286,7 @@ TEST_MEM(dying, 48, "a kill of another, or one that is counted, while the larges
 		SKIP("needs a second disk: ramdisk.count=2");
 	drop_caches();
 	slow_disk("1000000");
-	large = sleeper(len);
+	large = sleeper(len, MAP_PRIVATE);
 	small = holder(len / 6, 0);
 	OK(kill(large, SIGKILL));
 	grower = CHILD({
@@ -483,9 +593,14 @@ TEST_MEM(kill_allocating_task, 48, "vm.oom_kill_allocating_task that is not mind
 		touch(reserve(room / 2), room / 2, NULL);
 	});
 	CHECK_SIGNALED(grower, SIGKILL);
-	ut_spew("/proc/sys/vm/oom_kill_allocating_task", "0");
 	CHECK(alive(large));
-	end(large);
+	grower = CHILD({ /* must not be killed: so the largest, as ever */
+			 set_adj(-1000);
+			 touch(reserve(room / 2), room / 2, NULL);
+	});
+	CHECK_EXIT(grower, 0);
+	CHECK_SIGNALED(large, SIGKILL);
+	ut_spew("/proc/sys/vm/oom_kill_allocating_task", "0");
 	check_machine();
 }
 
@@ -519,13 +634,15 @@ TEST_MEM(newest, 48, "vm.oom_policy newest that kills an older process, or a bad
 }
 
 TEST_MEM(sysrq, 48,
-	 "sysrq f that kills nobody, or the wrong one, or does nothing while a victim goes")
+	 "sysrq f that kills nobody, or the wrong one, or the machine, or waits for no victim")
 {
 	size_t room = available();
 	pid_t large = holder(room / 2, 0), next = holder(room / 4, 0);
 
+	ut_spew("/proc/sys/vm/panic_on_oom", "2"); /* that memory is short nobody has said */
 	ut_spew("/proc/sysrq-trigger", "f");
 	ut_spew("/proc/sysrq-trigger", "f");
+	ut_spew("/proc/sys/vm/panic_on_oom", "0");
 	CHECK_SIGNALED(large, SIGKILL);
 	CHECK_SIGNALED(next, SIGKILL);
 	check_machine();

@@ -417,7 +417,7 @@ TEST(round_trip, "bytes lost in swap, or counted wrongly")
 	restore();
 }
 
-TEST(poke, "what is written through /proc/PID/mem lost, to a page of which swap has a copy")
+TEST(poke, "what is written by a program or /proc/PID/mem lost, to a page of which swap has a copy")
 {
 	int fd, seed = 5;
 	char *p;
@@ -436,6 +436,14 @@ TEST(poke, "what is written through /proc/PID/mem lost, to a page of which swap 
 	page_out(p, 16);
 	for (size_t i = 0; i < 16; i++)
 		CHECK_EQ(*(int *)(p + i * PAGE), seed);
+	/* And by the program itself: nobody but the pte knows of it. */
+	OK(mprotect(p, 16 * PAGE, PROT_READ));
+	OK(mprotect(p, 16 * PAGE, RW));
+	for (size_t i = 0; i < 16; i++)
+		*(volatile int *)(p + i * PAGE) = ++seed;
+	page_out(p, 16);
+	for (size_t i = 16; i-- > 0;)
+		CHECK_EQ(*(int *)(p + i * PAGE), seed--);
 	OK(munmap(p, 16 * PAGE));
 	OK(close(fd));
 	restore();
@@ -451,6 +459,59 @@ TEST(peak, "pages that reclaim took forgotten in VmHWM")
 	page_out(p, 1000);
 	CHECK(ut_number("/proc/self/status", "VmHWM") >= 4000);
 	OK(munmap(p, 1000 * PAGE));
+	restore();
+}
+
+static unsigned soft_dirty(const char *p, size_t pages)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < pages; i++)
+		n += ut_pagemap(p + i * PAGE) >> 55 & 1;
+	return n;
+}
+
+TEST(soft_dirty, "a page that forgets in swap that it was written since clear_refs, or claims it")
+{
+	char *p;
+
+	swap_on();
+	p = ut_map_alone(32 * PAGE);
+	fill(p, 32, 3);
+	ut_spew("/proc/self/clear_refs", "4");
+	if (ut_pagemap(p) >> 55 & 1) {
+		restore();
+		SKIP_LINUX("a kernel without CONFIG_MEM_SOFT_DIRTY");
+	}
+	fill(p, 16, 5);
+	for (int round = 0; round < 2; round++) { /* out, and in again to be read */
+		page_out(p, 32);
+		CHECK_EQ(swapped(p, 32), 32);
+		CHECK_EQ(soft_dirty(p, 16), 16);
+		CHECK_EQ(soft_dirty(p + 16 * PAGE, 16), 0);
+		CHECK_EQ(wrong(p, 16, 5), 0);
+		CHECK_EQ(swapped(p, 16), 0);
+		CHECK_EQ(soft_dirty(p, 16), 16);
+	}
+	OK(munmap(p, 32 * PAGE));
+	restore();
+}
+
+TEST(locked, "a page that comes back from swap into locked memory, and does not count as locked")
+{
+	long locked, n = 0;
+	char *p;
+
+	swap_on();
+	p = out_pages(64, 3);
+	locked = ut_number("/proc/meminfo", "Mlocked");
+	NEEDS(syscall(SYS_mlock2, p, 64 * PAGE, 1)); /* MLOCK_ONFAULT */
+	CHECK_EQ(wrong(p, 64, 3), 0);
+	for (int i = 0; i < 100 && n < 64 * 4; i++, ut_msleep(10))
+		n = ut_number("/proc/meminfo", "Mlocked") - locked;
+	CHECK(ut_octavo() ? n == 64 * 4 : n > 48 * 4); /* Linux: but for a batch */
+	OK(munlock(p, 64 * PAGE));
+	OK(munmap(p, 64 * PAGE));
 	restore();
 }
 
@@ -819,8 +880,7 @@ TEST(interrupted, "swapoff that a signal does not end, or that leaves half an ar
 		CHECK(used(RAM0) > 0);
 	}
 	delay_us(old);
-	page_out(p, 200); /* it is still on */
-	CHECK(swapped(p, 200) > 0);
+	out_pages(100, 44); /* it is still on */
 	OK(swapoff(RAM0));
 	CHECK_EQ(wrong(p, 200, 46), 0);
 	CHECK_EQ(wrong(s, 200, 47), 0);
@@ -850,6 +910,31 @@ TEST(killed, "a process that locks what is on a slow disk, and goes on with it a
 	delay_us(old);
 	CHECK_EQ(wrong(p, 400, 51), 0);
 	OK(munmap(p, 400 * PAGE));
+	restore();
+}
+
+TEST(kept_space, "a process that swapoff was at when it failed, and whose memory stays for ever")
+{
+	long had = ut_number("/proc/slabinfo", "mm_struct"), now = 0;
+
+	if (access("/sys/module/ramdisk/parameters/error_rate", W_OK))
+		SKIP_LINUX("the ramdisk cannot be made to fail");
+	swap_on();
+	pid_t pid = CHILD({
+		char *p = out_pages(16, 49);
+
+		ut_spew("/sys/module/ramdisk/parameters/error_rate", "1000");
+		CHECK_ERRNO(swapoff(RAM0), EIO);
+		ut_spew("/sys/module/ramdisk/parameters/error_rate", "0");
+		CHECK_EQ(wrong(p, 16, 49), 0);
+	});
+	CHECK_EXIT(pid, 0);
+	for (int i = 0; i < 100; i++, ut_msleep(10)) {
+		now = ut_number("/proc/slabinfo", "mm_struct");
+		if (now <= had)
+			break;
+	}
+	CHECK(now <= had);
 	restore();
 }
 
