@@ -71,8 +71,8 @@ def small_utest_words(options):
 
 def shortage_words(options):
     """More data than memory, and the programs that show it; --long: 100,000 steps."""
-    return ("rdinit=/tests/run utest=programs,integrity,oom,oomreport,mlocked,commit,vmtrace"
-            + (" integrity=100000" if options.long else ""))
+    names = re.sub(r"\bt_", "", options.filter or "programs,integrity,oom,oomreport,mlocked,commit,vmtrace,reclaim")
+    return f"rdinit=/tests/run utest={names}" + (" integrity=100000" if options.long else "")
 
 
 def slow_swap_words(options):
