@@ -193,9 +193,35 @@ static void run_once(const struct ktest *t)
 	sched_check();
 }
 
-/* Reads the ledger when no more than so many pages are stacks: a thread that has said that it is done
- * may still be on its way out on another CPU. */
-static void settle(struct ledger *l, unsigned long kstack)
+/* Pages by owner, and the objects in use of each slab cache. */
+struct holdings {
+	struct ledger pages;
+	struct slab_stats caches[64];
+	size_t nr_caches;
+};
+
+static int note_cache(const struct slab_stats *s, void *arg)
+{
+	struct holdings *h = arg;
+
+	assert(h->nr_caches < ARRAY_SIZE(h->caches));
+	h->caches[h->nr_caches++] = *s;
+	return 0;
+}
+
+/* The first cache with more objects than before; caches come and go at the list's end. */
+static const struct slab_stats *grown_cache(const struct holdings *before,
+					    const struct holdings *after)
+{
+	for (size_t i = 0; i < min(before->nr_caches, after->nr_caches); i++)
+		if (after->caches[i].active_objs > before->caches[i].active_objs)
+			return &after->caches[i];
+	return NULL;
+}
+
+/* Reads them when there are no more than so many stacks, and objects than before (NULL: any number): a thread
+ * that has said that it is done may still be on its way out on another CPU. */
+static void settle(struct holdings *h, unsigned long kstack, const struct holdings *before)
 {
 	ktime_t end = ktime_get() + NSEC_PER_SEC;
 
@@ -203,8 +229,11 @@ static void settle(struct ledger *l, unsigned long kstack)
 		task_reap_dead();
 		signals_settle();
 		ledger_settle();
-		ledger_read(l);
-		if (l->kstack <= kstack || ktime_get() >= end)
+		ledger_read(&h->pages);
+		h->nr_caches = 0;
+		slab_for_each(note_cache, h);
+		if (ktime_get() >= end ||
+		    (h->pages.kstack <= kstack && !(before && grown_cache(before, h))))
 			return;
 		sched_yield();
 	}
@@ -241,19 +270,24 @@ static bool ledger_equal(const struct ledger *a, const struct ledger *b, char *d
 /* Twice: what the first run leaves behind in caches, the second must not add to. */
 static void run_balanced(const struct ktest *t)
 {
-	struct ledger before, after;
+	static struct holdings before, after;
+	const struct slab_stats *grown;
 	char diff[160];
 	ktime_t start;
 
-	settle(&before, ~0UL);
+	settle(&before, ~0UL, NULL);
 	run_once(t);
 	if (test_failed || test_skip)
 		return;
-	settle(&before, before.kstack);
+	settle(&before, before.pages.kstack, NULL);
 	start = ktime_get();
 	run_once(t);
-	settle(&after, before.kstack);
-	if (ledger_equal(&before, &after, diff, sizeof(diff)))
+	settle(&after, before.pages.kstack, &before);
+	grown = grown_cache(&before, &after);
+	if (grown)
+		ktest_fail(t->suite, 0, "there are %lu objects in use in the cache %s",
+			   grown->active_objs, grown->name);
+	if (ledger_equal(&before.pages, &after.pages, diff, sizeof(diff)))
 		return;
 	ktest_fail(t->suite, 0, "the ledger does not balance: %s", diff);
 	page_owner_report(start, OWNERS_SHOWN);
