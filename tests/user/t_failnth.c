@@ -12,7 +12,7 @@
  * The window in which allocations count is three system calls in a row, without a look at memory
  * between them, so that a copy-on-write fault of the test's own is never what fails.
  */
-#include "utest.h"
+#include "ledger.h"
 
 #include <dirent.h>
 #include <linux/futex.h>
@@ -165,67 +165,6 @@ static void say_difference(const char *name)
 		a--, b--;
 	FAIL("%s failed, and yet: was \"%.*s\", is \"%.*s\"", name, (int)strcspn(a, "\n"), a,
 	     (int)strcspn(b, "\n"), b);
-}
-
-static void take_signals(void)
-{
-	struct timespec none = {0, 0};
-	sigset_t s;
-
-	sigfillset(&s);
-	while (sigtimedwait(&s, NULL, &none) > 0)
-		;
-}
-/* The ledger's classes but for those that depend on how objects lie in slabs. */
-static size_t ledger(char *buf, size_t len)
-{
-	static char text[8192];
-	size_t at = 0;
-	ssize_t n;
-
-	take_signals(); /* each of them is an object */
-	n = ut_slurp("/proc/octavo/ledger", text, sizeof(text));
-
-	for (char *line = text; n > 0 && *line; line += strcspn(line, "\n") + 1)
-		if (strncmp(line, "free ", 5) && strncmp(line, "slab ", 5))
-			at += (size_t)snprintf(buf + at, len - at, "%.*s\n",
-					       (int)strcspn(line, "\n"), line);
-	return at;
-}
-
-/* Once it stands still: what earlier programs have left is reaped, which may take pid 1 100 ms. */
-static void first_ledger(char *buf, size_t len)
-{
-	static char again[8192];
-
-	do {
-		ledger(buf, len);
-		ut_msleep(250);
-		ledger(again, sizeof(again));
-	} while (strcmp(buf, again));
-}
-
-/* A thread that exits on another CPU may be waited for before that CPU has left its stack: what is gone
- * after a second at the latest is no leak. */
-static void compare_ledger(const char *name, char *was)
-{
-	static char is[8192];
-	char *a = was, *b = is;
-
-	ledger(is, sizeof(is));
-	for (int i = 0; strcmp(was, is) && i < 40; i++) {
-		ut_msleep(25);
-		ledger(is, sizeof(is));
-	}
-	while (*a && *a == *b)
-		a++, b++;
-	if (*a == *b)
-		return;
-	while (a > was && a[-1] != '\n')
-		a--, b--;
-	FAIL("%s leaks: was \"%.*s\", is \"%.*s\"", name, (int)strcspn(a, "\n"), a,
-	     (int)strcspn(b, "\n"), b);
-	strcpy(was, is);
 }
 
 /* ---- scenarios ------------------------------------------------------------------------------------ */
@@ -1001,7 +940,7 @@ static void set_up(void)
 static void walk_all(const struct scenario *s, size_t n)
 {
 	static const char *const how[] = {"%d page", "%d slab", "%d vmalloc", "%d+"};
-	static char was[8192];
+	static char was[LEDGER_SIZE];
 	char missing[64] = {0};
 
 	set_up();
@@ -1009,13 +948,13 @@ static void walk_all(const struct scenario *s, size_t n)
 	for (size_t i = 0; i < n; i++)
 		missing[i] = (char)no_such_call(&s[i]);
 	look(before);
-	first_ledger(was, sizeof(was));
+	ledger_still(was);
 	for (size_t i = 0; i < n; i++) {
 		if (missing[i])
 			continue;
 		for (size_t h = 0; h < sizeof(how) / sizeof(*how); h++)
 			walk(&s[i], how[h]);
-		compare_ledger(s[i].name, was);
+		ledger_compare(s[i].name, was);
 	}
 }
 
@@ -1074,7 +1013,7 @@ static void p_proc_read(struct call *c)
 
 TEST_MEM(proc, 128, "the same of files under /proc that make their text when it is read")
 {
-	static char was[8192];
+	static char was[LEDGER_SIZE];
 
 	set_up();
 	for (int warm = 1; warm >= 0; warm--) {
@@ -1092,170 +1031,8 @@ TEST_MEM(proc, 128, "the same of files under /proc that make their text when it 
 			proc_file = proc_files[i];
 			walk(&s, "%d");
 			if (!warm)
-				compare_ledger(s.name, was);
+				ledger_compare(s.name, was);
 		}
-		first_ledger(was, sizeof(was));
-	}
-}
-
-/* ---- where there is nobody to tell ------------------------------------------------------------------- */
-
-static int is_armed(void);
-
-/* Programs that are executed ask how far the countdown is, and leave. */
-int ut_helper(int argc, char **argv)
-{
-	if (argc < 2 || strcmp(argv[1], "helper"))
-		return -1;
-	return is_armed() ? 42 : 43;
-}
-
-static void arm(int n)
-{
-	int fd = OK(open("/proc/self/fail-nth", O_RDWR));
-	char text[32];
-
-	OK(dup2(fd, FAIL_FD));
-	close(fd);
-	snprintf(text, sizeof(text), "%d", n);
-	OK(write(FAIL_FD, text, strlen(text)));
-}
-
-static int is_armed(void)
-{
-	char text[32] = "";
-
-	return pread(FAIL_FD, text, sizeof(text) - 1, 0) > 0 && atol(text) > 0;
-}
-
-/* The wait status of a child that executes it; it goes on counting in the new program. */
-static int exec_with(char *const argv[], int n)
-{
-	int status = 0;
-	pid_t pid = OK(fork());
-
-	if (pid == 0) {
-		int null = OK(open("/dev/null", O_WRONLY));
-
-		dup2(null, 1);
-		dup2(null, 2);
-		arm(n);
-		execve(argv[0], argv, environ);
-		status = errno;
-		if (write(FAIL_FD, "0", 1) < 0)
-			_exit(46);
-		_exit(status == ENOMEM ? 44 : 128 + status);
-	}
-	OK(waitpid(pid, &status, 0));
-	return status;
-}
-
-/* N as far as max, or until the program exits with good. */
-static void walk_exec(char *const argv[], int max, int good)
-{
-	static char was[8192];
-	int failed = 0, n, status;
-
-	for (int warm = 1; warm >= 0; warm--) {
-		for (n = 1; n < max; n++) {
-			status = exec_with(argv, n);
-			if (WIFEXITED(status) && WEXITSTATUS(status) == good)
-				break;
-			if (WIFEXITED(status) && WEXITSTATUS(status) == 44)
-				failed++;
-			else if (WIFEXITED(status) && WEXITSTATUS(status) > 127)
-				FAIL("%s, allocation %d: %s", argv[0], n,
-				     ut_errname(WEXITSTATUS(status) - 128));
-		}
-		CHECK(failed > 5);
-		if (!warm)
-			compare_ledger(argv[0], was);
-		first_ledger(was, sizeof(was));
-	}
-	CHECK(good < 0 || n < max);
-}
-
-TEST_MEM(execve, 128, "an execve that loses memory, or comes back to a program that is gone")
-{
-	char *helper[] = {"/proc/self/exe", "helper", NULL};
-	char *dynamic[] = {"/tests/dyn/g_hello", NULL};
-
-	set_up();
-	ut_spew("script", "#!/tests/t_failnth helper\n");
-	chmod("script", 0755);
-	walk_exec(helper, MAX_N, 42);
-	walk_exec((char *[]){"./script", NULL}, MAX_N, 42);
-	if (access(dynamic[0], X_OK) == 0)
-		walk_exec(dynamic, 120, -1);
-}
-
-static volatile int handled;
-
-static void on_usr1(int sig)
-{
-	handled += sig == SIGUSR1;
-}
-
-/* A call that is refused ends the child: this is about faults. */
-#define MAY_FAIL(call)                        \
-	({                                    \
-		__typeof__(call) r_ = (call); \
-		if ((long)r_ == -1)           \
-			_exit(43);            \
-		r_;                           \
-	})
-
-/* Page faults of each kind, and a signal's frame on a stack that is not there yet. */
-static void fault_everywhere(char *cow)
-{
-	stack_t ss = {.ss_sp = MAY_FAIL(mmap((void *)0x500000000000, 64 * 1024, RW, AP, -1, 0)),
-		      .ss_size = 64 * 1024};
-	struct sigaction sa = {.sa_handler = on_usr1, .sa_flags = SA_ONSTACK};
-	char *anon = MAY_FAIL(mmap((void *)0x600000000000, 4 * PAGE, RW, AP, -1, 0));
-	char *file = MAY_FAIL(mmap((void *)0x610000000000, 2 * PAGE, RW, MAP_SHARED, 3, 0));
-	char *mine = MAY_FAIL(mmap((void *)0x620000000000, 2 * PAGE, RW, MAP_PRIVATE, 3, 0));
-
-	CHECK(anon[0] == 0 && anon[PAGE] == 0);
-	anon[PAGE] = anon[2 * PAGE] = cow[0] = cow[PAGE] = 1;
-	CHECK(file[0] == 0 && mine[0] == 0);
-	file[PAGE] = mine[PAGE] = 0;
-	MAY_FAIL(sigaltstack(&ss, NULL));
-	MAY_FAIL(sigaction(SIGUSR1, &sa, NULL));
-	raise(SIGUSR1);
-	CHECK_EQ(handled, 1);
-}
-
-/* Where the kernel reaches for the program's stack and gets none, it is SIGSEGV, as on Linux. */
-TEST_MEM(faults, 128, "a page fault without a page that is not tried again, or that loses one")
-{
-	static char was[8192];
-	sigset_t usr1;
-	int n, status;
-
-	set_up();
-	sigemptyset(&usr1);
-	sigaddset(&usr1, SIGUSR1);
-	sigprocmask(SIG_UNBLOCK, &usr1, NULL);
-	for (int warm = 1; warm >= 0; warm--) {
-		for (n = 1; n < MAX_N; n++) {
-			pid_t pid = OK(fork());
-
-			if (pid == 0) {
-				arm(n);
-				fault_everywhere(area);
-				_exit(is_armed() ? 42 : 43);
-			}
-			OK(waitpid(pid, &status, 0));
-			if (WIFEXITED(status) && WEXITSTATUS(status) == 42)
-				break;
-			if (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) &&
-			    !(WIFEXITED(status) && WEXITSTATUS(status) == 43))
-				FAIL("allocation %d: status %#x", n, status);
-		}
-		/* Some 25; fewer where a CPU has page tables in stock from another child. */
-		CHECK(n > 10 && n < MAX_N);
-		if (!warm)
-			compare_ledger("a page fault", was);
-		first_ledger(was, sizeof(was));
+		ledger_still(was);
 	}
 }

@@ -6,6 +6,7 @@
  * forks and execs, pipes, files, signals, futexes. Each has to pass as it does alone, and in the end
  * the kernel's memory has to be what it was before (Octavo tells, by owner).
  */
+#include "ledger.h"
 #include "smp.h"
 
 enum { AT_ONCE = 4 };
@@ -120,46 +121,6 @@ static void soak(long until)
 	end_all();
 }
 
-/*
- * The ledger's classes but for those that depend on how objects lie in slabs; empty on Linux.
- */
-static void ledger(char *buf, size_t len)
-{
-	static char text[8192];
-	size_t at = 0;
-
-	*buf = 0;
-	if (ut_slurp("/proc/octavo/ledger", text, sizeof(text)) <= 0)
-		return;
-	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-		if (strncmp(line, "free ", 5) && strncmp(line, "slab ", 5))
-			at += (size_t)snprintf(buf + at, len - at, "%s\n", line);
-}
-
-/* Once it stands still: those who died are reaped by others, in their time. */
-static void still_ledger(char *buf, size_t len)
-{
-	static char again[8192];
-
-	do {
-		ledger(buf, len);
-		ut_msleep(300);
-		ledger(again, sizeof(again));
-	} while (strcmp(buf, again));
-}
-
-static void compare(const char *was, const char *is)
-{
-	while (*was && *is) {
-		int n = (int)strcspn(was, "\n"), m = (int)strcspn(is, "\n");
-
-		if (n != m || strncmp(was, is, n))
-			FAIL("a leak: was %.*s, is %.*s", n, was, m, is);
-		was += n + 1;
-		is += m + 1;
-	}
-}
-
 static long seconds(void)
 {
 	char buf[4096] = "";
@@ -177,16 +138,16 @@ static __attribute__((constructor)) void more_time(void)
 
 TEST_MEM(everything, 120, "programs that disturb one another, memory lost, or a hang")
 {
-	static char was[8192], is[8192];
+	static char was[LEDGER_SIZE];
 
 	if (!seconds())
 		SKIP("needs 2 processors");
 	ut_msleep(300);
-	soak(ut_now_ms() + 1000);     /* what is made once and stays */
-	still_ledger(is, sizeof(is)); /* our own pages, too */
-	still_ledger(was, sizeof(was));
+	OK(mlockall(MCL_CURRENT)); /* our own pages are there */
+	OK(munlockall());
+	soak(ut_now_ms() + 1000); /* what is made once and stays */
+	ledger_still(was);
 	soak(ut_now_ms() + seconds() * 1000);
-	still_ledger(is, sizeof(is));
-	compare(was, is);
+	ledger_compare("a run", was);
 	ut_note("%lu programs have run", runs);
 }
