@@ -337,9 +337,10 @@ size_t move_page_tables(struct vm_area_struct *vma, vaddr_t old, struct vm_area_
 	}
 	return done;
 }
-vm_fault_t handle_mm_fault(struct mm_struct *mm, vaddr_t addr, unsigned int flags)
+vm_fault_t fault_ahead(struct mm_struct *mm, vaddr_t *addr, vaddr_t end, unsigned int flags)
 {
-	(void)mm, (void)addr, (void)flags;
+	(void)mm, (void)flags;
+	*addr = end;
 	return VM_FAULT_DONE;
 }
 struct page *fault_in_page(struct mm_struct *mm, vaddr_t addr, bool write)
