@@ -173,7 +173,6 @@ void zap_vma_range(struct vm_area_struct *vma, vaddr_t start, vaddr_t end)
 /* --- rights ---- */
 
 struct protect_state {
-	struct vm_area_struct *vma;
 	pteval_t prot;
 	bool private_write; /* exclusive pages may be written at once */
 	bool tracks_dirty;  /* only pages that are dirty already may */
@@ -228,7 +227,6 @@ static void protect_table(struct protect_state *s, const struct pt_walk *w)
 int change_protection(struct vm_area_struct *vma, vaddr_t start, vaddr_t end, pteval_t pgprot)
 {
 	struct protect_state s = {
-		.vma = vma,
 		.prot = pgprot,
 		.private_write = (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE,
 		.tracks_dirty = vma_tracks_dirty(vma),

@@ -71,8 +71,8 @@ static void rotate(struct rb_root *root, struct rb_node *n, int side,
 		augment->rotate(n, c);
 }
 
-static inline __attribute__((always_inline)) void
-insert_fixup(struct rb_node *n, struct rb_root *root, const struct rb_augment_callbacks *augment)
+static __noinline void insert_fixup(struct rb_node *n, struct rb_root *root,
+				    const struct rb_augment_callbacks *augment)
 {
 	struct rb_node *parent;
 
@@ -102,9 +102,8 @@ insert_fixup(struct rb_node *n, struct rb_root *root, const struct rb_augment_ca
 }
 
 /* The side of parent where n stood (n may be NULL, and is missing there) is one black short. */
-static inline __attribute__((always_inline)) void
-erase_fixup(struct rb_node *n, struct rb_node *parent, struct rb_root *root,
-	    const struct rb_augment_callbacks *augment)
+static __noinline void erase_fixup(struct rb_node *n, struct rb_node *parent, struct rb_root *root,
+				   const struct rb_augment_callbacks *augment)
 {
 	while (parent && is_black(n)) {
 		int side = parent->rb_left != n; /* only one child can be short */
@@ -182,8 +181,8 @@ static struct rb_node *unlink_inner(struct rb_node *node, struct rb_root *root,
 	return child;
 }
 
-static inline __attribute__((always_inline)) void erase(struct rb_node *node, struct rb_root *root,
-							const struct rb_augment_callbacks *augment)
+static void erase(struct rb_node *node, struct rb_root *root,
+		  const struct rb_augment_callbacks *augment)
 {
 	struct rb_node *child, *parent;
 	bool black_lost;
@@ -200,7 +199,7 @@ static inline __attribute__((always_inline)) void erase(struct rb_node *node, st
 		if (augment && augment->propagate)
 			augment->propagate(parent, NULL);
 	}
-	if (black_lost)
+	if (black_lost && root->rb_node)
 		erase_fixup(child, parent, root, augment);
 }
 
