@@ -17,13 +17,14 @@
 
 struct mm_struct *own_mm(void)
 {
-	struct mm_struct *mm = current_mm();
+	const struct task *t = current;
+	struct mm_struct *mm = t->thread.mm;
 
-	mm->rlim_as = rlimit(RLIMIT_AS);
-	mm->rlim_data = rlimit(RLIMIT_DATA);
-	mm->rlim_stack = rlimit(RLIMIT_STACK);
-	mm->rlim_memlock = rlimit(RLIMIT_MEMLOCK);
-	caps_to_mm(&current->cred, mm);
+	mm->rlim_as = READ_ONCE(t->proc->rlim[RLIMIT_AS].cur);
+	mm->rlim_data = READ_ONCE(t->proc->rlim[RLIMIT_DATA].cur);
+	mm->rlim_stack = READ_ONCE(t->proc->rlim[RLIMIT_STACK].cur);
+	mm->rlim_memlock = READ_ONCE(t->proc->rlim[RLIMIT_MEMLOCK].cur);
+	caps_to_mm(&t->cred, mm);
 	return mm;
 }
 
