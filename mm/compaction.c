@@ -277,9 +277,7 @@ static void note_result(struct zone *z, unsigned int order, bool done)
 
 bool try_to_compact(gfp_t gfp, unsigned int order)
 {
-	unsigned int idx = gfp & __GFP_DMA   ? ZONE_DMA :
-			   gfp & __GFP_DMA32 ? ZONE_DMA32 :
-					       ZONE_NORMAL;
+	unsigned int idx = gfp_zone_idx(gfp);
 	bool tried = false, done = false;
 
 	if (!current_thread()) /* at boot */

@@ -424,13 +424,6 @@ void free_pages_bulk(struct page **pages, size_t n)
 
 /* ---- asking for pages ---- */
 
-static unsigned int gfp_zone_idx(gfp_t gfp)
-{
-	if (gfp & __GFP_DMA)
-		return ZONE_DMA;
-	return gfp & __GFP_DMA32 ? ZONE_DMA32 : ZONE_NORMAL;
-}
-
 /* The zones from the highest that the request allows down. */
 static struct page *alloc_from_zones(gfp_t gfp, unsigned int order, unsigned int flags)
 {

@@ -18,6 +18,14 @@ enum zone_type { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, MAX_NR_ZONES };
 #define ZONE_DMA_END_PFN   (16UL << 20 >> PAGE_SHIFT) /* ISA DMA reaches 24 bits */
 #define ZONE_DMA32_END_PFN (4UL << 30 >> PAGE_SHIFT)  /* PCI devices with 32 bits */
 
+/* The highest zone that the request allows. */
+static inline unsigned int gfp_zone_idx(gfp_t gfp)
+{
+	if (gfp & __GFP_DMA)
+		return ZONE_DMA;
+	return gfp & __GFP_DMA32 ? ZONE_DMA32 : ZONE_NORMAL;
+}
+
 /* What the pages of a pageblock are used for, so that pages which cannot be moved do not spread
  * over all of memory. In the order in which /proc/pagetypeinfo prints them. */
 enum migratetype {

@@ -218,8 +218,7 @@ int swap_duplicate(swp_entry_t e)
 	return err;
 }
 
-/* Has the cache alone it now? */
-static bool slot_put(swp_entry_t e)
+bool swap_free(swp_entry_t e)
 {
 	struct swap_area *a;
 	u16 count;
@@ -236,14 +235,9 @@ static bool slot_put(swp_entry_t e)
 	return count == SLOT_CACHED;
 }
 
-void swap_free(swp_entry_t e)
-{
-	slot_put(e);
-}
-
 void swap_free_page(swp_entry_t e)
 {
-	struct page *page = slot_put(e) ? swap_cache_get(e) : NULL;
+	struct page *page = swap_free(e) ? swap_cache_get(e) : NULL;
 
 	if (!page)
 		return;

@@ -41,8 +41,9 @@ bool swap_is_short(void); /* more than half of it is used: keep no copies of wha
 unsigned int swap_count(swp_entry_t e);
 /* One more names it: 0, or -ENOMEM (it has as many as can be counted). Any lock but swap's. */
 int swap_duplicate(swp_entry_t e) __must_check;
-/* One less. swap_free_page() also lets go of its cached page, if no one else wants that. */
-void swap_free(swp_entry_t e);
+/* One less. True: only the cache has it now. swap_free_page() also lets go of the cached page then, if no
+ * one else wants that. */
+bool swap_free(swp_entry_t e);
 void swap_free_page(swp_entry_t e);
 
 /* --- the cache (swap_cache.c) ------------------------------------------------------------------- */

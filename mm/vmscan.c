@@ -387,14 +387,11 @@ unsigned long reclaim_pages(gfp_t gfp, unsigned int order)
 {
 	struct scan s = {.gfp = gfp, .want = max((unsigned long)RECLAIM_BATCH, 1UL << order)};
 	struct thread *t = current_thread();
-	unsigned int idx = gfp & __GFP_DMA   ? ZONE_DMA :
-			   gfp & __GFP_DMA32 ? ZONE_DMA32 :
-					       ZONE_NORMAL;
 
 	count_event(ALLOCSTALL_DMA + node_data[0].first_zone[gfp & (__GFP_DMA | __GFP_DMA32)]);
 	if (t) { /* at boot there is nothing on the lists */
 		t->flags |= THREAD_MEMALLOC;
-		shrink_zones(&s, idx);
+		shrink_zones(&s, gfp_zone_idx(gfp));
 		t->flags &= ~(unsigned int)THREAD_MEMALLOC;
 	}
 	s.freed += slab_shrink((unsigned int)sysctl_vfs_cache_pressure);

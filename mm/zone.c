@@ -209,9 +209,7 @@ void page_alloc_init(void)
 		zone_set_pcp(z);
 	}
 	for (gfp_t gfp = 0; gfp <= (__GFP_DMA | __GFP_DMA32); gfp++) {
-		unsigned int i = gfp & __GFP_DMA   ? ZONE_DMA :
-				 gfp & __GFP_DMA32 ? ZONE_DMA32 :
-						     ZONE_NORMAL;
+		unsigned int i = gfp_zone_idx(gfp);
 
 		while (i && !node->zones[i].present)
 			i--;
