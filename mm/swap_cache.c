@@ -30,7 +30,8 @@
  * is the way to get some, so that it must not ask for any.
  *
  * Reading takes along what lies around the slot: up to 1 << page-cluster slots, aligned, as far as they
- * follow each other without a gap and are in use and not in memory, in one request. Nobody else waits
+ * follow each other without a gap and are in use and not in memory, in one request. How many depends on
+ * how many of the last ones were wanted: who jumps about soon gets single pages. Nobody else waits
  * meanwhile, and memory for the neighbours is taken only where it is free. If the request fails, the
  * wanted page is read once more alone: a bad neighbour costs nobody.
  *
@@ -248,11 +249,27 @@ static int read_slots(swp_entry_t e, unsigned int cluster)
 	return err;
 }
 
+/* Of the last read: pages ahead that were wanted since, slots, and where. A lost update costs a guess. */
+static u32 ra_hits, ra_window, ra_slot;
+
+/* How many slots to read. As Linux: two more than the hits, rounded up, and not less than half of the
+ * last time; without any, one, but for the next slot after the last one. */
+static unsigned int read_window(u32 slot)
+{
+	u32 most = 1u << min((u32)READ_ONCE(sysctl_page_cluster), ilog2(BIO_MAX_PAGES));
+	u32 hits = __atomic_exchange_n(&ra_hits, 0, __ATOMIC_RELAXED);
+	u32 step = slot - READ_ONCE(ra_slot), n = step == 1 || step == -1u ? 2 : 1;
+
+	if (hits)
+		n = 2u << ilog2(hits + 1);
+	n = min(max(n, READ_ONCE(ra_window) / 2), most);
+	WRITE_ONCE(ra_window, n);
+	WRITE_ONCE(ra_slot, slot);
+	return n;
+}
+
 struct page *swap_read(swp_entry_t e, bool *major)
 {
-	unsigned int cluster =
-		1u << min((unsigned int)READ_ONCE(sysctl_page_cluster), ilog2(BIO_MAX_PAGES));
-
 	for (;;) {
 		struct page *page = swap_cache_get(e);
 		int err;
@@ -263,7 +280,7 @@ struct page *swap_read(swp_entry_t e, bool *major)
 				return page;
 			put_page(page); /* whoever read it failed: see for ourselves */
 		}
-		err = read_slots(e, cluster);
+		err = read_slots(e, read_window(swp_slot(e)));
 		if (!err && major)
 			*major = true;
 		if (err == -ENOENT)
@@ -277,6 +294,7 @@ void swap_read_ahead_hit(struct page *page)
 {
 	if (PageReadahead(page) && !PageWriteback(page)) {
 		ClearPageReadahead(page);
+		__atomic_fetch_add(&ra_hits, 1, __ATOMIC_RELAXED);
 		count_event(SWAP_RA_HIT);
 	}
 }

@@ -244,6 +244,13 @@ KTEST(swap, count, "a slot's count that overflows, or a slot freed while it is n
 	CHECK_EQ(do_swapoff(b), 0);
 }
 
+/* As if it had been read ahead: so that doing so is worth while. */
+static void was_wanted(struct page *page)
+{
+	SetPageReadahead(page);
+	swap_read_ahead_hit(page);
+}
+
 KTEST(swap, round_trip, "bytes lost on the way to the device and back, or read more than once")
 {
 	struct block_device *b = disk();
@@ -272,6 +279,7 @@ KTEST(swap, round_trip, "bytes lost on the way to the device and back, or read m
 		EXPECT(!PageDirty(page));
 		delete_from_swap_cache(page);
 		unlock_page(page);
+		was_wanted(page);
 		put_page(page);
 	}
 	EXPECT_EQ(vmstat_event(PSWPOUT) - out, ARRAY_SIZE(e));
@@ -543,6 +551,7 @@ static bool name_ahead(void)
 		lock_page(page);
 		delete_from_swap_cache(page);
 		unlock_page(page);
+		was_wanted(page);
 		put_page(page);
 	}
 	return EXPECT_EQ(nr_swap_pages(), SLOTS - 1 - AHEAD);

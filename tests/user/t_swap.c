@@ -746,6 +746,9 @@ TEST(once, "a swapped page that two share read twice, or more than vm.page-clust
 		unsigned there;
 
 		ut_spew("/proc/sys/vm/page-cluster", cluster);
+		p = out_pages(64, 37); /* reading ahead is worth it */
+		CHECK_EQ(wrong(p, 64, 37), 0);
+		OK(munmap(p, 64 * PAGE));
 		p = out_pages(32, 39);
 		in = ut_number("/proc/vmstat", "pswpin");
 		CHECK(ut_read(p + 16 * PAGE).sig == 0);
@@ -769,6 +772,28 @@ TEST(once, "a swapped page that two share read twice, or more than vm.page-clust
 	CHECK(in >= 64 && in <= 64 + 32); /* 256, if each child read for himself */
 	ut_spew("/proc/sys/vm/page-cluster", old);
 	OK(munmap(p, 64 * PAGE));
+	restore();
+}
+
+TEST(jumping, "pages read ahead for who jumps about, or none for who goes on straight")
+{
+	long in, major;
+	char *p;
+
+	if (!ut_octavo())
+		SKIP("a ramdisk is not read ahead there");
+	swap_on();
+	p = out_pages(512, 53);
+	in = ut_number("/proc/vmstat", "pswpin");
+	for (size_t i = 0; i < 64; i++)
+		CHECK(ut_read(p + i * 67 % 512 * PAGE).sig == 0);
+	CHECK(ut_number("/proc/vmstat", "pswpin") - in <= 64 + 24);
+	OK(munmap(p, 512 * PAGE));
+	p = out_pages(512, 55);
+	major = ut_majflt();
+	CHECK_EQ(wrong(p, 512, 55), 0);
+	CHECK(ut_majflt() - major <= 512 / 8 + 16);
+	OK(munmap(p, 512 * PAGE));
 	restore();
 }
 
