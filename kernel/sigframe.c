@@ -156,7 +156,8 @@ static u64 frame_address(const struct k_sigaction *ka, const struct trapframe *t
 	return access_ok((void __user *)sp, sizeof(struct rt_sigframe)) ? sp : 0;
 }
 
-static void save_registers(struct sigcontext *sc, const struct trapframe *tf)
+static void save_context(struct sigcontext *sc, const struct trapframe *tf, sigset_t oldmask,
+			 u64 fpstate)
 {
 	const struct task *t = current;
 
@@ -184,13 +185,15 @@ static void save_registers(struct sigcontext *sc, const struct trapframe *tf)
 		.err = t->trap_err,
 		.trapno = t->trap_nr,
 		.cr2 = t->trap_cr2,
+		.oldmask = oldmask,
+		.fpstate = fpstate,
 	};
 }
 
 int setup_rt_frame(struct ksignal *ks, sigset_t *oldset, struct trapframe *tf)
 {
 	struct task *t = current;
-	struct rt_sigframe f = {0};
+	struct rt_sigframe f; /* all of it is set: no padding */
 	size_t fpsize = 0;
 	u64 fpstate, sp = frame_address(&ks->ka, tf, &fpstate);
 
@@ -201,10 +204,9 @@ int setup_rt_frame(struct ksignal *ks, sigset_t *oldset, struct trapframe *tf)
 	f.pretcode = (u64)ks->ka.restorer;
 	f.uc.flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS |
 		     (fpu_sigframe_size() > 512 ? UC_FP_XSTATE : 0);
+	f.uc.link = 0;
 	f.uc.stack = altstack_get(t, tf->rsp);
-	save_registers(&f.uc.mc, tf);
-	f.uc.mc.oldmask = *oldset;
-	f.uc.mc.fpstate = fpstate;
+	save_context(&f.uc.mc, tf, *oldset, fpstate);
 	f.uc.sigmask = *oldset;
 	f.info = ks->info;
 	if (copy_to_user((void __user *)sp, &f, sizeof(f)))

@@ -240,6 +240,8 @@ static int frame_size(const void __user *fpstate, const struct fpx_sw_bytes *sw,
 /* What XRSTOR would fault on is an error; features beyond what the frame holds start afresh. */
 static int check_state(struct fpu_state *s, size_t size)
 {
+	u64 bad = s->xcomp_bv | (s->xstate_bv & ~xcr0);
+
 	if (s->fx.mxcsr & ~mxcsr_mask)
 		return -EINVAL;
 	if (!xcr0)
@@ -250,8 +252,9 @@ static int check_state(struct fpu_state *s, size_t size)
 		memset(s->header_reserved, 0, sizeof(s->header_reserved));
 		return 0;
 	}
-	if (s->xcomp_bv || (s->xstate_bv & ~xcr0) ||
-	    memchr_inv(s->header_reserved, 0, sizeof(s->header_reserved)))
+	for (size_t i = 0; i < ARRAY_SIZE(s->header_reserved); i++)
+		bad |= s->header_reserved[i];
+	if (bad)
 		return -EINVAL;
 	if (size < XSAVE_AVX_END)
 		s->xstate_bv &= ~XFEATURE_AVX;
@@ -260,7 +263,7 @@ static int check_state(struct fpu_state *s, size_t size)
 
 int fpu_restore_from_user(struct fpu_state *s, const void __user *fpstate)
 {
-	/* Aside first: until it is checked and complete, the thread's own state stays. */
+	/* Aside: until it is checked and complete, the thread's own state stays. */
 	struct fpu_state new_;
 	struct fpx_sw_bytes sw;
 	size_t size;
@@ -281,12 +284,12 @@ int fpu_restore_from_user(struct fpu_state *s, const void __user *fpstate)
 		return -EINVAL;
 	if (copy_from_user(&new_, fpstate, size))
 		return -EFAULT;
-	memset((char *)&new_ + size, 0, sizeof(new_) - size);
+	if (size < sizeof(new_))
+		memset((char *)&new_ + size, 0, sizeof(new_) - size);
 	err = check_state(&new_, size);
 	if (err)
 		return err;
-	memcpy(s, &new_, state_size);
-	if (!try_restore(s)) {
+	if (!try_restore(&new_)) {
 		fpu_reset(s);
 		return -EINVAL;
 	}
