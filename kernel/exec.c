@@ -316,6 +316,7 @@ static void start_registers(struct exec *e, struct task *t)
 	tf->rflags = X86_EFLAGS_IF | X86_EFLAGS_FIXED;
 	tf->orig_rax = (u64)-1;
 	tf_force_iret(tf);
+	work_set(t, TWORK_IRET);
 }
 
 static void exec_commit(struct exec *e, struct task *t)

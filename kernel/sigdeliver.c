@@ -295,6 +295,8 @@ void exit_to_user(struct trapframe *tf)
 			restore_saved_sigmask();
 		else if (thread->work & TWORK_RSEQ)
 			rseq_resume(tf);
+		else if (thread->work & TWORK_IRET)
+			work_clear(current, TWORK_IRET);
 		else if (!need_resched())
 			return;
 	}

@@ -248,6 +248,7 @@ static bool restore_registers(struct trapframe *tf, const struct ucontext *uc)
 	tf->rflags = (tf->rflags & ~USER_RFLAGS) | (sc->rflags & USER_RFLAGS);
 	tf->orig_rax = (u64)-1;
 	tf_force_iret(tf);
+	work_set(current, TWORK_IRET);
 	return true;
 }
 

@@ -6,7 +6,7 @@
  *	OLD(number, name, newer, ...)	a call that a newer one can stand for: with these six arguments,
  *					of which a1, a2 ... are the old call's own
  *
- * Included several times by syscall.c.
+ * Included several times by syscall.c, and by syscall_table.S.
  */
 S(0, read)
 S(1, write)

@@ -37,6 +37,7 @@ enum thread_state {
 #define TWORK_SIGNAL  0x1 /* signals to look at: also what ends an interruptible sleep */
 #define TWORK_RESTORE 0x2 /* a system call's temporary signal mask ends */
 #define TWORK_RSEQ    0x4 /* a restartable sequence was left alone: kernel/rseq.c */
+#define TWORK_IRET    0x8 /* a system call has changed its frame: trapframe.h */
 
 struct thread {
 	/* used by assembly: offsets are checked in kernel/sched/switch.c */

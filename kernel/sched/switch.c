@@ -41,6 +41,7 @@ _Static_assert(sizeof(struct trapframe) == TF_SIZE, "struct trapframe");
 _Static_assert(offsetof(struct thread, ksp) == THREAD_KSP, "thread.ksp");
 _Static_assert(offsetof(struct thread, canary) == THREAD_CANARY, "thread.canary");
 _Static_assert(offsetof(struct thread, work) == THREAD_WORK, "thread.work");
+_Static_assert(TWORK_IRET == ASM_TWORK_IRET, "in the lowest byte, as all of them");
 _Static_assert(offsetof(struct fixed_percpu_data, stack_canary) == PERCPU_CANARY, "canary");
 _Static_assert(TRAP_SYSCALL == ASM_TRAP_SYSCALL && KERNEL_DS == ASM_KERNEL_DS &&
 		       USER_DS == ASM_USER_DS && USER_CS == ASM_USER_CS,

@@ -19,6 +19,15 @@
 	.size	\name, . - \name
 	.endm
 
+/* What C keeps (but for rbp), into a trapframe that lies so far above rsp. */
+	.macro STORE_KEPT above=0
+	movq	%rbx, TF_RBX + \above(%rsp)
+	movq	%r12, TF_R12 + \above(%rsp)
+	movq	%r13, TF_R13 + \above(%rsp)
+	movq	%r14, TF_R14 + \above(%rsp)
+	movq	%r15, TF_R15 + \above(%rsp)
+	.endm
+
 /* Registers onto the stack and back, with what an unwinder needs to know. */
 	.macro PUSH regs:vararg
 	.irp	reg, \regs

@@ -33,6 +33,8 @@
 #define THREAD_CANARY 16
 #define THREAD_WORK   24
 
+#define ASM_TWORK_IRET 0x8
+
 #define PERCPU_CANARY 40
 
 /* As in trapframe.h, which assembly cannot include. */

@@ -20,8 +20,8 @@
  *
  * The way back to user mode, with interrupts off, looks at thread->work and need_resched; if there
  * is anything, exit_to_user(tf) does it with interrupts on, and it is looked again. A system call
- * whose frame is as syscall_entry left it returns by sysret (trapframe.h says what that rests on);
- * all else returns by iretq with every register reloaded.
+ * behind which there is nothing to do returns by sysret (trapframe.h says what that rests on); all
+ * else returns by iretq with every register reloaded.
  *
  * RFLAGS: syscall clears what SFMASK says (IF TF DF AC NT IOPL ...); other entries execute cld and,
  * with SMAP, clac. rbp is 0 in C called from user mode: there the kernel's backtrace ends.
@@ -111,37 +111,47 @@ syscall_entry:
 	.cfi_def_cfa rsp, 7 * 8
 	.cfi_offset rip, -5 * 8
 	.cfi_offset rsp, -2 * 8
-	SAVE_REGS orig_rax=%rax, rax=$-ASM_ENOSYS
+	pushq	%rax				/* orig_rax */
+	.cfi_adjust_cfa_offset 8
+	PUSH	rdi, rsi, rdx, rcx
+	pushq	$-ASM_ENOSYS
+	.cfi_adjust_cfa_offset 8
+	PUSH	r8, r9, r10, r11
+	/* C keeps rbx and r12 to r15: STORE_KEPT puts them into the frame where it is needed whole. */
+	subq	$TF_R11, %rsp
+	.cfi_adjust_cfa_offset TF_R11
+	movq	%rbp, TF_RBP(%rsp)
+	.cfi_rel_offset rbp, TF_RBP
 	xorl	%ebp, %ebp
 	sti
 	/* The arguments are where C has them, but for the fourth. */
 	cmpl	$ASM_NR_SYSCALLS, %eax
 	jae	.Lno_such_syscall
 	movl	%eax, %eax
-	movq	syscall_table(, %rax, 8), %rax
-	testq	%rax, %rax
-	jz	.Lno_such_syscall
 	movq	%r10, %rcx
-	call	*%rax
+	call	*syscall_table(, %rax, 8)
 .Lsyscall_called:
-	movq	%rax, TF_RAX(%rsp)
 #ifdef CONFIG_DEBUG
+	movq	%rax, TF_RAX(%rsp)
 	call	lock_check_none_held
+	movq	TF_RAX(%rsp), %rax
 #endif
 	cli
-	CHECK_WORK ret_to_user_work
+	CHECK_WORK .Lsyscall_work
 
+#ifdef CONFIG_DEBUG
 	cmpl	$ASM_TRAP_SYSCALL, TF_VECTOR(%rsp)
-	jne	ret_to_user_regs
+	je	1f
+	ud2					/* a frame that was changed, without TWORK_IRET */
+1:
+#endif
 	movq	TF_RIP(%rsp), %rcx
 	movq	TF_RFLAGS(%rsp), %r11
-	/* rbp was zeroed here; C has kept rbx and r12 to r15. */
 	movq	TF_RBP(%rsp), %rbp
 	.cfi_restore rbp
 	movq	TF_R10(%rsp), %r10
 	movq	TF_R9(%rsp), %r9
 	movq	TF_R8(%rsp), %r8
-	movq	TF_RAX(%rsp), %rax
 	movq	TF_RDX(%rsp), %rdx
 	movq	TF_RSI(%rsp), %rsi
 	movq	TF_RDI(%rsp), %rdi
@@ -152,10 +162,24 @@ syscall_entry:
 	sysretq
 
 	CFI_FRAME_RULES
+	.irp	reg, rbx, r12, r13, r14, r15
+	.cfi_same_value \reg
+	.endr
 .Lno_such_syscall:
 	movl	TF_ORIG_RAX(%rsp), %edi
 	call	no_such_call
 	jmp	.Lsyscall_called
+.Lsyscall_work:
+	movq	%rax, TF_RAX(%rsp)
+	cmpl	$ASM_TRAP_SYSCALL, TF_VECTOR(%rsp)
+	jne	1f
+	STORE_KEPT
+	jmp	ret_to_user_work
+1:	/* The frame is as exec or sigreturn wrote it. */
+	movq	%gs:current_thread_ptr, %rdx
+	lock andl $~ASM_TWORK_IRET, THREAD_WORK(%rdx)
+	CHECK_WORK ret_to_user_work
+	jmp	ret_to_user_regs
 	.cfi_endproc
 	.size	syscall_entry, . - syscall_entry
 

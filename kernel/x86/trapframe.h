@@ -20,10 +20,11 @@ struct trapframe {
 #define TRAP_FORCE_IRET 0x101
 
 /*
- * The way back from a system call is short: it does not reload rbx, rbp, r12 to r15 (C kept them)
- * and leaves by sysret, with rip in rcx and rflags in r11, as long as vector is TRAP_SYSCALL. So whoever writes a register of the user other than rax, rdi, rsi, rdx, r8, r9, r10
- * into a frame during a system call (exec, sigreturn, a new thread's frame) calls this. Signal
- * delivery in exit_to_user() need not: behind it the frame is reloaded whole, by iretq.
+ * The way back from a system call is short: it does not reload rbx, r12 to r15 (C kept them, and they
+ * need not even be in the frame) and leaves by sysret, with rip in rcx and rflags in r11, unless
+ * thread->work says otherwise. So whoever writes a register of the user other than rdi, rsi, rdx, r8, r9,
+ * r10, rbp into a frame during a system call (exec, sigreturn) calls this and sets TWORK_IRET. Not so
+ * signal delivery in exit_to_user(), and a new thread: behind them the frame is reloaded whole, by iretq.
  */
 static inline void tf_force_iret(struct trapframe *tf)
 {

@@ -10,7 +10,7 @@ import gdb
 import gdb.unwinder
 
 from . import names, tasks
-from .core import Command, M, at, const, num, read_u64, register as reg, symbol_at, usage, variable
+from .core import Command, M, at, const, num, read_u64, register as reg, symbol_at, usage
 
 # pushed by switch_to(), from the stack pointer up; then the return address
 SAVED = ("r15", "r14", "r13", "r12", "rbx", "rbp")
@@ -93,8 +93,9 @@ def _traps():
 
 def syscall_name(number):
     try:
-        table = variable("syscall_table")
-        return symbol_at(num(table[number])).split(" ")[0].replace("sys_", "", 1) if number <= table.type.range()[1] else "?"
+        table = gdb.parse_and_eval("(unsigned long *)&syscall_table")
+        name = symbol_at(num(table[number])).split(" ")[0] if number < const("NR_SYSCALLS") else ""
+        return name.split("_", 1)[1] if name.startswith(("sys_", "whole_")) else "?"
     except gdb.error:
         return "?"
 
