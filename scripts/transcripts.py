@@ -104,7 +104,7 @@ def kind(line):
     line = re.sub(r"\b0x[0-9a-f]+|\b[0-9a-f-]{8,}\b|-?\b\d+(\.\d+)?", "#", line)
     line = re.sub(r"(#\*#kB)( \([A-Z]+\))?", "BLOCKS", line)  # of free memory, by migrate type
     line = re.sub(r"(?<![A-Za-z])#[kKMG]?(?![A-Za-z])", "#", line)
-    return re.sub(r"[\s-]+", " ", line)
+    return re.sub(r"[\s-]+", " ", re.sub(r"\[ +", "[", line))
 
 
 def differences(old, new):

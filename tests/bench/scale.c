@@ -173,12 +173,27 @@ static uint64_t pages_stolen(void)
 
 /* Memory that so many processes share and nobody uses goes to make room for what one writes: the
  * writer's ticks by pages that went. */
+/* Linux's ramdisk takes memory for what is written to it for the first time, and keeps it: before that is
+ * done, to swap makes no room. */
+static void write_all_swap(void)
+{
+	size_t len = (size_t)proc_kb("/proc/meminfo", "SwapFree") << 10, part = 8 * MIB;
+	volatile char *p = map(len, -1, MAP_PRIVATE);
+
+	for (size_t i = 0; i + part <= len; i += part) {
+		write_pages(p + i, part, 1);
+		MUST(madvise((void *)(p + i), part, MADV_PAGEOUT) == 0);
+	}
+	unmap(p, len);
+}
+
 static void reclaim_by_sharers(void)
 {
 	static pid_t children[64];
 	const size_t len = 16 * MIB;
 	size_t want;
 
+	write_all_swap();
 	for (int n = 1; n <= 64; n *= 2) {
 		volatile char *cold = map(len, -1, MAP_PRIVATE), *p;
 		uint64_t stolen, t;
