@@ -157,7 +157,7 @@ static void page_out(char *p, size_t pages)
 		while (ut_number("/proc/meminfo", "Writeback") > 0)
 			ut_msleep(1);
 		resident(p, pages, 1);
-		if (i == 3 && ut_slurp(DELAY, old, sizeof(old)) > 0)
+		if (i == 1 && ut_slurp(DELAY, old, sizeof(old)) > 0)
 			delay_us("0");
 	}
 	if (*old)
