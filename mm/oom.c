@@ -360,7 +360,7 @@ static void reap_victim(struct mm_struct *mm)
 int oom_reaper(void *unused __unused)
 {
 	for (;;) {
-		wait_event(oom_done, READ_ONCE(victim.mm));
+		(void)wait_event_interruptible(oom_done, READ_ONCE(victim.mm));
 		reap_victim(victim.mm);
 	}
 	return 0;

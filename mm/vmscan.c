@@ -443,7 +443,7 @@ int kswapd(void *unused __unused)
 {
 	current_thread()->flags |= THREAD_MEMALLOC;
 	for (;;) {
-		wait_event(kswapd_wait, READ_ONCE(kswapd_wanted));
+		(void)wait_event_interruptible(kswapd_wait, READ_ONCE(kswapd_wanted));
 		/* Who wants it from now on is heard even if he comes when all is looked at. */
 		WRITE_ONCE(kswapd_wanted, false);
 		smp_mb();

@@ -172,6 +172,32 @@ TEST(zones, "lists of a zone that zoneinfo, vmstat and meminfo count differently
 	      (long)(2 * MIB / PAGE));
 }
 
+/* Of the process of that name. */
+static char state_of(const char *comm)
+{
+	char path[32], text[512];
+
+	for (int pid = 2; pid < 200; pid++) {
+		char *at;
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+		if (access(path, R_OK) || ut_slurp(path, text, sizeof(text)) < 0)
+			continue;
+		at = strstr(text, comm);
+		if (at)
+			return at[strlen(comm) + 1]; /* behind a blank */
+	}
+	return 0;
+}
+
+TEST(idle, "a kernel thread without work that seems to wait for a device")
+{
+	for (int i = 0; i < 50 && state_of("(kswapd0)") != 'S'; i++)
+		ut_msleep(20);
+	CHECK_EQ(state_of("(kswapd0)"), 'S');
+	CHECK_EQ(state_of("(oom_reaper)"), 'S');
+}
+
 TEST(buffers, "pages of a block device that are not in Buffers, or in Cached as well")
 {
 	long buffers, cached;
