@@ -60,6 +60,7 @@ TEST(anon, "a locked page that is not counted, or one counted when it is not loc
 	CHECK_PAGES(N);
 	OK(munmap(p, PAGE));
 	CHECK_PAGES(N - 1);
+	CHECK_EQ(ut_status(0, "VmLck"), (N - 1) * 4);
 	q = OK(mremap(p + PAGE, (N - 1) * PAGE, 2 * N * PAGE, MREMAP_MAYMOVE));
 	CHECK_PAGES(2 * N);
 	q = OK(mremap(q, 2 * N * PAGE, N * PAGE, 0));
