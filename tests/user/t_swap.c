@@ -4,6 +4,7 @@
  * copy-on-write, mremap, mprotect, shared memory and swapoff. Needs ramdisks: ramdisk_size=16384 or so,
  * for some ramdisk.count=2; without, these tests are skipped.
  */
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sys/swap.h>
 #include <sys/sysinfo.h>
@@ -512,6 +513,34 @@ TEST(locked, "a page that comes back from swap into locked memory, and does not 
 	CHECK(ut_octavo() ? n == 64 * 4 : n > 48 * 4); /* Linux: but for a batch */
 	OK(munlock(p, 64 * PAGE));
 	OK(munmap(p, 64 * PAGE));
+	restore();
+}
+
+TEST(robust, "a lock of a killed process that nobody hears of, as its list of locks was in swap")
+{
+	volatile unsigned *word;
+	int told[2];
+	pid_t pid;
+	char c;
+
+	swap_on();
+	word = OK(mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	OK(pipe(told));
+	pid = CHILD({
+		struct robust_list_head *list = (void *)ut_map_alone(PAGE);
+
+		list->list.next = &list->list;
+		list->list_op_pending = (void *)word;
+		*word = (unsigned)getpid();
+		OK(syscall(SYS_set_robust_list, list, sizeof(*list)));
+		page_out((char *)list, 1);
+		OK(write(told[1], "x", 1));
+		pause();
+	});
+	CHECK_EQ(read(told[0], &c, 1), 1);
+	OK(kill(pid, SIGKILL));
+	CHECK_SIGNALED(pid, SIGKILL);
+	CHECK_EQ(*word, FUTEX_OWNER_DIED);
 	restore();
 }
 
