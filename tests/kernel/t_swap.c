@@ -473,7 +473,7 @@ static void fake_submit(struct bio *bio)
 		memset(page_address(bio->pages[i]), 0, PAGE_SIZE);
 	if (bio->block == 0) {
 		h->version = 1;
-		h->last_page = SLOTS - 1;
+		h->last_page = (u32)bio->bdev->blocks - 1;
 		memcpy(h->magic, "SWAPSPACE2", 10);
 	} else if (while_read) {
 		while_read(bio);
@@ -782,4 +782,39 @@ static void origin_body(void *arg)
 KTEST(swap, origin, "who has called swapoff is the first to go ever after")
 {
 	ktest_with_mm(origin_body, NULL);
+}
+
+#define LOOK 4096u /* slots that are looked at under one hold of the lock */
+
+KTEST(swap, shadow,
+      "what an evicted page left behind taken for a page, where a look at many slots pauses")
+{
+	struct block_device *b = fake(0);
+	struct page *page, *cached;
+	swp_entry_t e = {0};
+
+	b->blocks = 2 * LOOK;
+	CHECK_EQ(do_swapon(b, 0, "/dev/fake"), 0);
+	for (u32 n = 0; n < LOOK && swp_slot(e) != 1 + LOOK; n++) {
+		page = swapped_page();
+		CHECK(page);
+		e = entry_of(page);
+		if (swp_slot(e) != 1 + LOOK)
+			drop(page);
+	}
+	CHECK_EQ(swp_slot(e), 1 + LOOK);
+	EXPECT_EQ(swap_duplicate(e), 0);
+	lock_page(page);
+	evict_from_swap_cache(page);
+	unlock_page(page);
+	put_page(page);
+	cached = swapped_page();
+	CHECK(cached);
+	drain_all_pages(); /* of pages that nobody names, too */
+	EXPECT(!PageSwapCache(cached));
+	put_page(cached);
+	EXPECT_EQ(swap_count(e), 1);
+	swap_free(e);
+	EXPECT_EQ(nr_swap_pages(), 2 * LOOK - 1);
+	CHECK_EQ(do_swapoff(b), 0);
 }

@@ -516,31 +516,42 @@ TEST(locked, "a page that comes back from swap into locked memory, and does not 
 	restore();
 }
 
-TEST(robust, "a lock of a killed process that nobody hears of, as its list of locks was in swap")
+static volatile unsigned *lock_word;
+static int told[2];
+
+static void *hold_lock(void *arg)
 {
-	volatile unsigned *word;
-	int told[2];
+	struct robust_list_head *list = (void *)ut_map_alone(PAGE);
+
+	(void)arg;
+	list->list.next = &list->list;
+	list->list_op_pending = (void *)lock_word;
+	*lock_word = (unsigned)syscall(SYS_gettid);
+	OK(syscall(SYS_set_robust_list, list, sizeof(*list)));
+	page_out((char *)list, 1);
+	OK(write(told[1], "x", 1));
+	pause();
+	return NULL;
+}
+
+TEST(robust, "a lock of a killed thread that nobody hears of, as its list of locks was in swap")
+{
 	pid_t pid;
 	char c;
 
 	swap_on();
-	word = OK(mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	lock_word = OK(mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	OK(pipe(told));
 	pid = CHILD({
-		struct robust_list_head *list = (void *)ut_map_alone(PAGE);
-
-		list->list.next = &list->list;
-		list->list_op_pending = (void *)word;
-		*word = (unsigned)getpid();
-		OK(syscall(SYS_set_robust_list, list, sizeof(*list)));
-		page_out((char *)list, 1);
-		OK(write(told[1], "x", 1));
-		pause();
+		pthread_t t;
+		CHECK_EQ(pthread_create(&t, NULL, hold_lock, NULL), 0);
+		for (;;)
+			pause();
 	});
 	CHECK_EQ(read(told[0], &c, 1), 1);
 	OK(kill(pid, SIGKILL));
 	CHECK_SIGNALED(pid, SIGKILL);
-	CHECK_EQ(*word, FUTEX_OWNER_DIED);
+	CHECK_EQ(*lock_word, FUTEX_OWNER_DIED);
 	restore();
 }
 
