@@ -454,21 +454,22 @@ pte_t *page_check_address(struct page *page, struct mm_struct *mm, vaddr_t addr,
 	return NULL;
 }
 
-/* The eight offsets below 2^35 that an anonymous page's index may stand for. */
-#define ANON_INDEX_ALIASES ((TASK_SIZE >> PAGE_SHIFT >> 32) + 1)
-
-static bool walk_anon_index(struct page *page, struct anon_vma *av, u64 index, rmap_fn fn,
-			    void *arg)
+/* page->index is the low half of the offset; the vmas say which the other may be. */
+static bool walk_anon_vmas(struct page *page, struct anon_vma *av, rmap_fn fn, void *arg)
 {
+	const struct rb_node *low = rb_first(&av->tree), *top = av->tree.rb_node;
 	struct interval_node *node;
+	u64 i = low ? rb_entry(low, struct interval_node, rb)->start >> 32 << 32 | page->index : 0;
 
-	for_each_interval(node, &av->tree, index, index)
-	{
-		struct vm_area_struct *vma = container_of(node, struct anon_vma_chain, node)->vma;
+	for (; low && i <= rb_entry(top, struct interval_node, rb)->subtree_last; i += 1ULL << 32)
+		for_each_interval(node, &av->tree, i, i)
+		{
+			struct vm_area_struct *vma =
+				container_of(node, struct anon_vma_chain, node)->vma;
 
-		if (!fn(page, vma, vma->start + ((index - vma->pgoff) << PAGE_SHIFT), arg))
-			return false;
-	}
+			if (!fn(page, vma, vma->start + ((i - vma->pgoff) << PAGE_SHIFT), arg))
+				return false;
+		}
 	return true;
 }
 
@@ -489,10 +490,10 @@ bool rmap_walk_anon(struct page *page, struct anon_vma *av, rmap_fn fn, void *ar
 
 	anon_vma_lock_read(av);
 	only = only_vma(av);
-	if (only && page_address_in_vma(page, only) != (vaddr_t)-EFAULT)
+	if (!only)
+		go_on = walk_anon_vmas(page, av, fn, arg);
+	else if (page_address_in_vma(page, only) != (vaddr_t)-EFAULT)
 		go_on = fn(page, only, page_address_in_vma(page, only), arg);
-	for (u64 alias = 0; !only && go_on && alias < ANON_INDEX_ALIASES; alias++)
-		go_on = walk_anon_index(page, av, alias << 32 | page->index, fn, arg);
 	anon_vma_unlock_read(av);
 	return go_on;
 }
