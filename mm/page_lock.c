@@ -64,7 +64,7 @@ static void page_wait_bit(struct page *p, enum page_flag bit, bool lock)
 		SetPageWaiters(p);
 		if (lock ? trylock_page(p) : !(READ_ONCE(p->flags) & (1u << bit)))
 			break;
-		schedule();
+		io_schedule();
 	}
 	finish_wait(q, &w.entry);
 }
@@ -112,7 +112,7 @@ void put_and_wait_on_page_locked(struct page *p)
 	locked = PageLocked(p);
 	put_page(p); /* who has it locked has another */
 	if (locked)
-		schedule();
+		io_schedule();
 	finish_wait(page_queue(p), &wait.entry);
 }
 

@@ -353,7 +353,7 @@ int swap_writepage(struct page *page)
 		unlock_page(page);
 		return 0;
 	}
-	wait_event(bio_wait, (bio = bio_take()));
+	wait_event_io(bio_wait, (bio = bio_take()));
 	spin_lock(&swap_lock);
 	bio->bdev = swap_area_locked(e)->bdev;
 	spin_unlock(&swap_lock);

@@ -230,7 +230,7 @@ int submit_bio_wait(struct bio *bio)
 	bio->end = bio_wait_end;
 	bio->private = &w;
 	submit_bio(bio);
-	wait_event(w.queue, READ_ONCE(w.done));
+	wait_event_io(w.queue, READ_ONCE(w.done));
 	while (ticket_is_locked(&w.queue.lock))
 		cpu_relax();
 	return bio->error;

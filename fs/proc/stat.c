@@ -24,7 +24,7 @@
 /* --- times --------------------------------------------------------------------------------------- */
 
 struct cpu_times {
-	u64 user, system, idle; /* in ticks of 10 ms */
+	u64 user, system, idle, iowait; /* in ticks of 10 ms */
 };
 
 static spinlock_t shown_lock = SPINLOCK_INIT(LOCK_PROC);
@@ -32,10 +32,13 @@ static struct cpu_times shown[NR_CPUS]; /* (shown_lock) in ns */
 
 static struct cpu_times cpu_times_of(unsigned int cpu)
 {
-	u64 total = (u64)ktime_get(), idle = min(cpu_idle_ns(cpu), total), busy = total - idle;
+	u64 total = (u64)ktime_get(), iowait, idle = cpu_idle_ns(cpu, &iowait);
 	struct cpu_times *last = &shown[cpu];
-	u64 user, system;
+	u64 user, system, busy;
 
+	iowait = min(iowait, total);
+	idle = min(idle, total - iowait);
+	busy = total - idle - iowait;
 	cpu_busy_ns(cpu, &user, &system);
 	user /= TICK_NSEC;
 	system /= TICK_NSEC;
@@ -47,10 +50,12 @@ static struct cpu_times cpu_times_of(unsigned int cpu)
 	last->user = min(max(user_ns, last->user), busy - last->system);
 	last->system = busy - last->user;
 	last->idle = max(idle, last->idle);
+	last->iowait = max(iowait, last->iowait);
 	struct cpu_times t = {
 		.user = last->user / TICK_NSEC,
 		.system = last->system / TICK_NSEC,
 		.idle = last->idle / TICK_NSEC,
+		.iowait = last->iowait / TICK_NSEC,
 	};
 	spin_unlock(&shown_lock);
 	return t;
@@ -58,7 +63,7 @@ static struct cpu_times cpu_times_of(unsigned int cpu)
 
 static void show_cpu_times(struct seq_file *m, struct cpu_times t)
 {
-	seq_printf(m, " %lu 0 %lu %lu 0 0 0 0 0 0\n", t.user, t.system, t.idle);
+	seq_printf(m, " %lu 0 %lu %lu %lu 0 0 0 0 0\n", t.user, t.system, t.idle, t.iowait);
 }
 
 static unsigned int count_blocked(void)
@@ -87,6 +92,7 @@ int proc_kstat_show(struct seq_file *m, struct proc_inode *pi __unused)
 		all.user += t.user;
 		all.system += t.system;
 		all.idle += t.idle;
+		all.iowait += t.iowait;
 	}
 	seq_puts(m, "cpu ");
 	show_cpu_times(m, all);
@@ -113,10 +119,10 @@ static void show_hundredths(struct seq_file *m, u64 ns, char end)
 
 int proc_uptime_show(struct seq_file *m, struct proc_inode *pi __unused)
 {
-	u64 idle = 0;
+	u64 idle = 0, iowait;
 
 	for_each_cpu(cpu)
-		idle += cpu_idle_ns(cpu);
+		idle += cpu_idle_ns(cpu, &iowait);
 	show_hundredths(m, (u64)ktime_get(), ' ');
 	show_hundredths(m, idle, '\n');
 	return 0;

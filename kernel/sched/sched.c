@@ -75,7 +75,8 @@ struct run_queue {
 	struct thread *curr;        /* (r) */
 	struct thread *idle;        /* (c) */
 	u64 nr_switches;            /* (r) */
-	u64 idle_ns;                /* (r) */
+	u64 idle_ns, iowait_ns;     /* (r) iowait: while one of its threads waits for I/O */
+	atomic_t nr_iowait;
 };
 /* (r) lock  (c) constant  own: only its CPU */
 
@@ -185,7 +186,7 @@ static void account_curr(struct run_queue *rq, u64 now)
 		return;
 	t->exec_start = now;
 	if (t == rq->idle) {
-		rq->idle_ns += delta;
+		*(atomic_read(&rq->nr_iowait) ? &rq->iowait_ns : &rq->idle_ns) += delta;
 		return;
 	}
 	t->sum_exec_ns += delta;
@@ -628,7 +629,16 @@ u64 nr_context_switches(void)
 	return n;
 }
 
-u64 cpu_idle_ns(unsigned int cpu)
+void io_schedule(void)
+{
+	struct run_queue *rq = cpu_rq(current_thread()->cpu);
+
+	atomic_inc(&rq->nr_iowait);
+	schedule();
+	atomic_dec(&rq->nr_iowait);
+}
+
+u64 cpu_idle_ns(unsigned int cpu, u64 *iowait)
 {
 	unsigned long flags = local_irq_save();
 	struct run_queue *rq = cpu_rq((int)cpu);
@@ -637,6 +647,7 @@ u64 cpu_idle_ns(unsigned int cpu)
 	ticket_lock(&rq->lock);
 	account_curr(rq, (u64)ktime_get());
 	ns = rq->idle_ns;
+	*iowait = rq->iowait_ns;
 	ticket_unlock(&rq->lock);
 	local_irq_restore(flags);
 	return ns;

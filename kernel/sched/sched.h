@@ -156,6 +156,8 @@ static inline bool need_resched(void)
 {
 	return this_cpu_read(need_resched_flag);
 }
+/* schedule() of a thread that waits for I/O: what its CPU idles meanwhile is iowait. */
+void io_schedule(void);
 /* In long loops, every 512 pages or so; sleeps. */
 static inline void cond_resched(void)
 {
@@ -170,7 +172,8 @@ u64 thread_cpu_ns(struct thread *t);
 void sched_tick(bool user); /* from the timer interrupt */
 unsigned long nr_running(void);
 u64 nr_context_switches(void);
-u64 cpu_idle_ns(unsigned int cpu);
+/* The time that cpu was idle: while threads that last ran there waited for I/O (*iowait), and else. */
+u64 cpu_idle_ns(unsigned int cpu, u64 *iowait);
 /* Ticks that found a CPU in user mode, and in the kernel but not idle; times TICK_NSEC. */
 void cpu_busy_ns(unsigned int cpu, u64 *user, u64 *system);
 void loadavg_get(unsigned long avg[3]); /* fixed point, << 11 */

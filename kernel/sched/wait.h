@@ -62,26 +62,31 @@ bool current_signal_pending(void);
 bool current_fatal_signal_pending(void);
 
 /* Sleep until cond; 0, or -ERESTARTSYS (interruptible; kernel/lib/errno.h) / -EINTR (killable). */
-#define __wait_event(wq, cond, tstate, sigcheck, sigret)        \
-	({                                                      \
-		int _ret = 0;                                   \
-		struct wait_entry _we;                          \
-		wait_entry_init(&_we, false);                   \
-		for (;;) {                                      \
-			prepare_to_wait(&(wq), &_we, (tstate)); \
-			if (cond)                               \
-				break;                          \
-			if (sigcheck) {                         \
-				_ret = (sigret);                \
-				break;                          \
-			}                                       \
-			schedule();                             \
-		}                                               \
-		finish_wait(&(wq), &_we);                       \
-		_ret;                                           \
+#define __wait_event_by(sleep, wq, cond, tstate, sigcheck, sigret) \
+	({                                                         \
+		int _ret = 0;                                      \
+		struct wait_entry _we;                             \
+		wait_entry_init(&_we, false);                      \
+		for (;;) {                                         \
+			prepare_to_wait(&(wq), &_we, (tstate));    \
+			if (cond)                                  \
+				break;                             \
+			if (sigcheck) {                            \
+				_ret = (sigret);                   \
+				break;                             \
+			}                                          \
+			sleep();                                   \
+		}                                                  \
+		finish_wait(&(wq), &_we);                          \
+		_ret;                                              \
 	})
+#define __wait_event(...) __wait_event_by(schedule, __VA_ARGS__)
 #define wait_event(wq, cond) \
 	((void)((cond) ? 0 : __wait_event(wq, cond, THREAD_UNINTERRUPTIBLE, false, 0)))
+#define wait_event_io(wq, cond) \
+	((void)((cond) ?        \
+			0 :     \
+			__wait_event_by(io_schedule, wq, cond, THREAD_UNINTERRUPTIBLE, false, 0)))
 #define wait_event_interruptible(wq, cond)                                               \
 	((cond) ? 0 :                                                                    \
 		  __wait_event(wq, cond, THREAD_INTERRUPTIBLE, current_signal_pending(), \

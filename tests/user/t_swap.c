@@ -954,6 +954,38 @@ TEST(interrupted, "swapoff that a signal does not end, or that leaves half an ar
 	restore();
 }
 
+static long iowait(void)
+{
+	char text[4096];
+	long ticks;
+
+	OK(ut_slurp("/proc/stat", text, sizeof(text)));
+	CHECK_EQ(sscanf(text, "cpu %*s %*s %*s %*s %ld", &ticks), 1);
+	return ticks;
+}
+
+TEST(iowait,
+     "a processor that waits for the disk, and says that it has nothing to do; or the other way round")
+{
+	long before, after;
+	char old[16], *p;
+
+	if (ut_slurp(DELAY, old, sizeof(old)) < 0)
+		SKIP_LINUX("the ramdisk cannot be slow");
+	swap_on();
+	p = out_pages(16, 53);
+	before = iowait();
+	delay_us("10000");
+	CHECK_EQ(wrong(p, 16, 53), 0);
+	delay_us(old);
+	after = iowait();
+	CHECK(after - before >= 12); /* of 16, in ticks of 10 ms */
+	ut_msleep(200);
+	CHECK(iowait() - after <= 1);
+	OK(munmap(p, 16 * PAGE));
+	restore();
+}
+
 TEST(killed, "a process that locks what is on a slow disk, and goes on with it after SIGKILL")
 {
 	struct timespec from, to;
