@@ -954,6 +954,31 @@ TEST(interrupted, "swapoff that a signal does not end, or that leaves half an ar
 	restore();
 }
 
+TEST(far, "a page not found by its 32 bits of offset: the vma lies across a border of 2^32 pages")
+{
+	char *p = (char *)(1UL << 44) - 4 * PAGE;
+	int status;
+	pid_t pid;
+
+	swap_on();
+	OK(mmap(p, 8 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	fill(p, 8, 54);
+	pid = OK(fork());
+	if (pid == 0) { /* a second vma to look at, without the pages */
+		madvise(p, 8 * PAGE, MADV_DONTNEED);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	OK(waitpid(pid, &status, WUNTRACED));
+	page_out(p, 8);
+	CHECK_EQ(swapped(p, 8), 8);
+	CHECK_EQ(wrong(p, 8, 54), 0);
+	OK(kill(pid, SIGKILL));
+	OK(waitpid(pid, &status, 0));
+	OK(munmap(p, 8 * PAGE));
+	restore();
+}
+
 static long iowait(void)
 {
 	char text[4096];
